@@ -1,0 +1,10 @@
+"""leanarmor's engine room: a suite file in, records out.
+
+Data flows one way, top to bottom; a room imports only from rooms above it (a test enforces this), `run` excepted,
+which composes them all:
+
+errors → types → plugins → suite → plan → store → (no torch above this line) → vision → data → engine → stages
+→ execute → run.  The board is made from the records by the neighbouring package `leaderboard`, which imports no torch.
+"""
+
+__version__ = "0.1.0"

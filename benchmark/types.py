@@ -1,0 +1,214 @@
+"""Every noun of the benchmark, as frozen dataclasses. No torch here: a plan is made of these alone."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+PROTOCOL = "1"  # the version of the rules that a number on the board obeys; every record carries it
+NORMS = ("inf", "2", "1")
+
+
+@dataclass(frozen=True)
+class Epsilon:
+    """A perturbation budget's size: `value` in pixels ([0, 1] scale), and as the suite wrote it."""
+
+    value: float
+    written: float  # in the suite's own space: equal to `value` unless the suite sets eps_space
+    label: str  # the suite's own text, "8/255"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What an attack may spend on one batch: handed to every attack plugin.
+
+    norm: "inf", "2" or "1"; eps: the ball's radius in pixels; batch_size: examples per pass;
+    mode: "decide" (an attack may stop at the first success) or "examples" (every step is run, because the
+    examples will be judged on another network).
+    """
+
+    norm: str
+    eps: float
+    batch_size: int
+    mode: str = "decide"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A plugin's name and all of its arguments, defaults included. `arguments` holds JSON values, sorted by name."""
+
+    kind: str  # attack, compression, training, model or dataset
+    plugin: str
+    arguments: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        return dict(self.arguments)
+
+    def described(self) -> dict[str, Any]:
+        """The recipe as JSON values: {plugin: {argument: value}}."""
+        return {self.plugin: self.kwargs}
+
+
+BEFORE = Recipe("training", "before")  # in a compression's steps: repeat the row's own `before` training
+
+
+@dataclass(frozen=True)
+class Compression:
+    """A named list of steps; a step is a compression's recipe or a training's (to fine-tune in between)."""
+
+    name: str
+    steps: tuple[Recipe, ...] = ()
+
+
+@dataclass(frozen=True)
+class Training:
+    """What happens before the compression and, if anything, after it."""
+
+    name: str
+    before: Recipe
+    after: Recipe | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """The network that examples are crafted on; what is None is the target's own."""
+
+    grid: str | None = None
+    compression: str | None = None
+    training: str | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Attack:
+    """A column of the board: a recipe, its norm, its ε list, and where its examples are crafted (None: on the target)."""
+
+    name: str
+    recipe: Recipe
+    norm: str
+    eps: tuple[Epsilon, ...]
+    source: Source | None = None
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How many examples to use of a dataset's training and test parts; None is all of them."""
+
+    train: int | None = None
+    test: int | None = None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One dataset and model × compressions × trainings × attacks."""
+
+    name: str
+    dataset: Recipe
+    model: Recipe
+    compressions: tuple[Compression, ...]
+    trainings: tuple[Training, ...]
+    attacks: tuple[Attack, ...]
+    limit: Limit = Limit()
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite file, read and checked."""
+
+    path: Path
+    name: str
+    seeds: tuple[int, ...]
+    grids: tuple[Grid, ...]
+    source: str = ""  # the paper that it reproduces
+    eps_space: float | None = None  # the standard deviation that the suite's ε are divided by; None: pixels
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One unit of work: artifacts in, one artifact out. `key` is the hash of `ingredients` and nothing else.
+
+    kind: train, compress, tune, measure, craft or judge. `inputs` maps a role (network, dense, craft) to the
+    key of the stage that makes it. `task` holds what its runner needs, as the dataclasses below.
+    """
+
+    kind: str
+    key: str
+    label: str  # for people: which row it was first planned for
+    task: Any
+    inputs: tuple[tuple[str, str], ...]
+    ingredients: dict[str, Any] = field(hash=False, compare=False)
+
+    def input(self, role: str) -> str | None:
+        return dict(self.inputs).get(role)
+
+
+@dataclass(frozen=True)
+class NetworkTask:
+    """Make a network: a training's or a compression's recipe, applied to a fresh model or to the input network."""
+
+    dataset: Recipe
+    limit: int | None  # training examples
+    model: Recipe
+    recipe: Recipe
+    seed: int
+
+
+@dataclass(frozen=True)
+class CraftTask:
+    """Make adversarial examples for the test subset against the input network, at each ε (pixels, descending)."""
+
+    dataset: Recipe
+    limit: int | None  # test examples
+    attack: Recipe
+    norm: str
+    eps: tuple[float, ...]
+    mode: str
+    seed: int
+    train_limit: int | None = None
+
+
+@dataclass(frozen=True)
+class JudgeTask:
+    """Judge the input network on the test subset: clean images, or the input craft's examples."""
+
+    dataset: Recipe
+    limit: int | None
+
+
+@dataclass(frozen=True)
+class MeasureTask:
+    """Count the input network's parameters, MACs and bytes."""
+
+    dataset: Recipe
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One judged attack at one ε on one network, and the keys of the stages that its record is made from."""
+
+    grid: str
+    compression: str
+    training: str
+    seed: int
+    attack: str
+    eps: Epsilon
+    network: str
+    measure: str
+    clean: str
+    craft: str
+    judge: str
+
+
+@dataclass(frozen=True)
+class Size:
+    """A network's size: parameters, multiply–accumulates for one example, bytes of its stored weights."""
+
+    parameters: int
+    macs: int
+    weight_bytes: int
+
+
+def canonical(value: Any) -> str:
+    """JSON with one spelling for one value: what keys are hashed from, and what records are written as."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
