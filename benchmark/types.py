@@ -128,7 +128,7 @@ class Suite:
 class Stage:
     """One unit of work: artifacts in, one artifact out. `key` is the hash of `ingredients` and nothing else.
 
-    kind: train, compress, tune, measure, craft or judge. `inputs` maps a role (network, dense, craft) to the
+    kind: train, compress, tune, craft or judge. `inputs` maps a role (network, dense, craft) to the
     key of the stage that makes it. `task` holds what its runner needs, as the dataclasses below.
     """
 
@@ -165,7 +165,8 @@ class CraftTask:
     eps: tuple[float, ...]
     mode: str
     seed: int
-    train_limit: int | None = None
+    minimum_norm: bool = False  # run once, unclipped; a success at ε iff its distance is at most ε
+    train_limit: int | None = None  # only for an attack that is fitted on training images
 
 
 @dataclass(frozen=True)
@@ -174,13 +175,6 @@ class JudgeTask:
 
     dataset: Recipe
     limit: int | None
-
-
-@dataclass(frozen=True)
-class MeasureTask:
-    """Count the input network's parameters, MACs and bytes."""
-
-    dataset: Recipe
 
 
 @dataclass(frozen=True)
@@ -194,7 +188,6 @@ class Cell:
     attack: str
     eps: Epsilon
     network: str
-    measure: str
     clean: str
     craft: str
     judge: str

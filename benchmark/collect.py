@@ -1,0 +1,129 @@
+"""Plan + store → records, holes and measurements. No torch: a finished run, or a re-rendering, answers at once."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from benchmark.outcomes import both, count, pack, unpack
+from benchmark.plan import Plan
+from benchmark.store import Store
+from benchmark.types import BEFORE, PROTOCOL, Attack, Cell, Compression, Grid, Suite, Training
+
+
+def records(suite: Suite, plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
+    """One record for each cell whose stages are all in the store. A record holds no time: it is the same every run."""
+    for cell in plan.cells:
+        if store.has(cell.clean) and store.has(cell.judge) and store.has(cell.craft) and store.has(cell.network):
+            yield _record(suite, cell, plan, store)
+
+
+def holes(plan: Plan, store: Store, failed: dict[str, str], skipped: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """One line for each cell that could not be done, with the reason; cells that were not asked for have none."""
+    for cell in plan.cells:
+        needed = set(plan.needed(cell))
+        causes = [key for key in plan.stages if key in needed and key in failed and not store.has(key)]
+        if causes:
+            stage = plan.stages[causes[0]]
+            reason = f"failed: {stage.label}: {failed[stage.key]}"
+        elif needed & skipped.keys():
+            reason = f"skipped: needs {skipped[next(key for key in plan.stages if key in needed & skipped.keys())]}"
+        else:
+            continue
+        yield _place(cell) | {"reason": reason}
+
+
+def measurements(plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
+    """What each stage took, and where; apart from the records, which must be the same on every run."""
+    for stage in plan.stages.values():
+        if store.has(stage.key):
+            measured = store.artifact(stage.key)["measured"]
+            weight = sum(path.stat().st_size for path in store.folder(stage.key).iterdir())
+            yield {"stage": stage.kind, "key": stage.key, "label": stage.label, "bytes": weight, **measured}
+
+
+def _record(suite: Suite, cell: Cell, plan: Plan, store: Store) -> dict[str, Any]:
+    grid = _named(suite.grids, cell.grid)
+    compression = _named(grid.compressions, cell.compression)
+    training = _named(grid.trainings, cell.training)
+    attack = _named(grid.attacks, cell.attack)
+    clean, craft, judged = store.result(cell.clean), store.result(cell.craft), store.result(cell.judge)
+    network = store.result(cell.network)
+    robust = both(clean["correct"], _stands(judged, craft, cell.eps.value))
+    return _place(cell) | {
+        "protocol": PROTOCOL,
+        "suite": suite.name,
+        "dataset": {
+            "name": grid.dataset.plugin,
+            "fingerprint": clean["fingerprint"],
+            "test_total": clean["test_total"],
+        },
+        "model": grid.model.described(),
+        "steps": [(training.before if step == BEFORE else step).described() for step in compression.steps],
+        "before": training.before.described(),
+        "after": training.after and training.after.described(),
+        "recipe": attack.recipe.described(),
+        "from": _origin(cell, attack),
+        "norm": attack.norm,
+        "eps_written": cell.eps.written,
+        "eps_label": cell.eps.label,
+        "eps_space": suite.eps_space,
+        "mode": plan.stages[cell.craft].task.mode,
+        "n": clean["n"],
+        "clean_correct": count(clean["correct"]),
+        "robust_correct": count(robust),
+        "implied": 0,  # every ε is attacked on its own
+        "violations": craft["violations"],
+        "nonfinite": craft["nonfinite"],
+        "passes": {"forward": craft["forward"], "backward": craft["backward"]},
+        "size": network["size"],
+        "achieved": _achieved(compression, training, network["steps"]),
+        "outcomes": {"clean": clean["correct"], "robust": robust},
+        "per_class": _per_class(clean, robust),
+        "keys": {"network": cell.network, "craft": cell.craft, "judge": cell.judge},
+    }
+
+
+def _place(cell: Cell) -> dict[str, Any]:
+    return {
+        "grid": cell.grid,
+        "compression": cell.compression,
+        "training": cell.training,
+        "seed": cell.seed,
+        "attack": cell.attack,
+        "eps": cell.eps.value,
+    }
+
+
+def _stands(judged: dict, craft: dict, eps: float) -> str:
+    """Packed: right on the candidate it was shown at this ε. A minimum-norm example counts only within its distance."""
+    if not craft["minimum_norm"]:
+        return judged["correct"]
+    outcomes = unpack(judged["correct"], judged["n"])
+    return pack(right or far > eps for right, far in zip(outcomes, judged["distances"], strict=True))
+
+
+def _origin(cell: Cell, attack: Attack) -> dict[str, Any] | None:
+    if attack.source is None:
+        return None
+    named = {name: value for name, value in vars(attack.source).items() if value is not None}
+    return {name: getattr(cell, name) for name in ("grid", "compression", "training", "seed")} | named
+
+
+def _achieved(compression: Compression, training: Training, steps: list[dict]) -> list[dict | None]:
+    """Per step of the compression, what its plugin says that it achieved; None for a training."""
+    made = iter(steps)
+    states = [next(made)["state"] if step.kind == "compression" else None for step in compression.steps]
+    return [state.get("achieved") if isinstance(state, dict) else None for state in states]
+
+
+def _per_class(clean: dict, robust: str) -> dict[str, list[int]]:
+    labels, classes = clean["labels"], len(clean["classes"])
+    columns = {"n": [True] * clean["n"], "clean": unpack(clean["correct"], clean["n"]), "robust": unpack(robust, clean["n"])}
+    totals = {name: [0] * classes for name in columns}
+    for name, outcomes in columns.items():
+        for label, outcome in zip(labels, outcomes, strict=True):
+            totals[name][label] += outcome
+    return totals
+
+
+def _named(things: tuple, name: str) -> Grid | Compression | Training | Attack:
+    return next(thing for thing in things if thing.name == name)

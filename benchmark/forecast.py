@@ -1,0 +1,54 @@
+"""What a plan would run, and why: --dry-run and --explain. Nothing is run, and no torch is imported."""
+
+from collections import Counter
+
+from benchmark.plan import Plan
+from benchmark.store import Store
+from benchmark.types import Suite
+
+
+def dry_run(suite: Suite, plan: Plan, store: Store) -> str:
+    """The plan in numbers: stages by kind, what sharing saves, and what is left to do in time and disk."""
+    to_run = [stage for stage in plan.stages.values() if not store.has(stage.key)]
+    kinds = Counter(stage.kind for stage in plan.stages.values())
+    left = Counter(stage.kind for stage in to_run)
+    lines = [f"{suite.name}: {len(plan.cells)} cells on {len({cell.network for cell in plan.cells})} networks", ""]
+    lines += [f"{'stage':10} {'planned':>8} {'done':>8} {'to run':>8}"]
+    lines += [f"{kind:10} {kinds[kind]:8} {kinds[kind] - left[kind]:8} {left[kind]:8}" for kind in kinds]
+    lines += [f"{'all':10} {len(plan.stages):8} {len(plan.stages) - len(to_run):8} {len(to_run):8}", ""]
+    lines += [
+        f"Running every cell on its own would take {plan.naive} stages; sharing leaves {len(plan.stages)} "
+        f"({plan.naive / len(plan.stages):.1f} × fewer)."
+    ]
+    lines += _estimate(to_run, store)
+    return "\n".join(lines)
+
+
+def _estimate(to_run: list, store: Store) -> list[str]:
+    if not to_run:
+        return ["Everything is done: a run would write the board and nothing else."]
+    known = [estimate for stage in to_run if (estimate := store.estimate(stage))]
+    unknown = Counter(stage.kind for stage in to_run if not store.estimate(stage))
+    seconds, weight = sum(s for s, _ in known), sum(b for _, b in known)
+    lines = [f"Time left: {duration(seconds)}; disk: {weight / 1e6:,.1f} MB (from {len(known)} like stages)."] if known else []
+    if unknown:
+        what = ", ".join(f"{number} {kind}" for kind, number in unknown.items())
+        lines += [f"Time and disk unknown for {what}: no such stage has been run here yet."]
+    return lines
+
+
+def explain(plan: Plan, store: Store) -> str:
+    """One line for each stage that would run: why."""
+    to_run = [stage for stage in plan.stages.values() if not store.has(stage.key)]
+    if not to_run:
+        return f"all {len(plan.stages)} stages are done"
+    lines = [f"{stage.kind:8}  {stage.label}: {store.explain(stage)}" for stage in to_run]
+    return "\n".join([*lines, f"{len(to_run)} of {len(plan.stages)} stages would run"])
+
+
+def duration(seconds: float) -> str:
+    """"45 s", "12 min", "3 h 20 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

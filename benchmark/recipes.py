@@ -1,0 +1,83 @@
+"""A recipe of a suite, `{plugin: {parameter: value}}` or a bare name, checked against the plugin's own signature."""
+
+from benchmark.errors import PluginError, suggest
+from benchmark.foreign import REFUSED
+from benchmark.plugins import Plugin, Registry
+from benchmark.schema import UNSTATED, Parameter, text
+from benchmark.types import Recipe
+from benchmark.yaml_nodes import Node
+
+
+class Recipes:
+    """Reads recipes; `scale` pixels are one unit of the suite's own ε space."""
+
+    def __init__(self, registry: Registry, scale: float = 1.0):
+        self.registry, self.scale = registry, scale
+
+    def read(self, kind: str, node: Node, beside: tuple[str, ...] = (), later: tuple[str, ...] = ()) -> Recipe:
+        """The recipe at `node`, all of its arguments checked and its defaults filled in.
+
+        `beside` are keys that may stand next to the plugin's, `later` those that are designed but not built yet.
+        """
+        if not node.is_mapping:
+            if node.is_list:
+                raise node.error(f"must be a {kind} as {{NAME: {{…}}}}, not a list")
+            name, given, where = node.read(text), {}, node
+        else:
+            where = self._plugin_key(kind, node, beside, later)
+            name = where.key
+            empty = not where.is_mapping and not where.is_list and where.value == "" and where.node.style is None
+            given = {} if empty else where.items()
+        plugin = self.find(kind, name, where)
+        return Recipe(kind, name, tuple(sorted(self._arguments(plugin, given, where).items())))
+
+    def find(self, kind: str, name: str, where: Node) -> Plugin:
+        try:
+            return self.registry.find(kind, name)
+        except PluginError as error:
+            raise where.at_key().error(str(error)) from None
+
+    def _plugin_key(self, kind: str, node: Node, beside: tuple[str, ...], later: tuple[str, ...]) -> Node:
+        """The one key that names the plugin."""
+        items = {key: item for key, item in node.items().items() if key not in beside}
+        for key, item in items.items():
+            if key in later:
+                raise item.at_key().error("is not supported yet")
+        known = [key for key in items if key in self.registry.names(kind)]
+        if len(items) == 1:
+            return next(iter(items.values()))
+        if not items:
+            raise node.error(f"names no {kind}; give it as {{NAME: {{…}}}}{suggest('', self.registry.names(kind))}")
+        if len(known) == 1 and beside:
+            other = next(key for key in items if key not in known)
+            raise items[other].at_key().error(f"unknown key beside {kind} {known[0]!r}{suggest(other, beside)}")
+        raise node.error(f"must name one {kind}, not {len(items)}: {', '.join(items)}")
+
+    def _arguments(self, plugin: Plugin, given: dict[str, Node], where: Node) -> dict[str, object]:
+        what = f"{plugin.kind} {plugin.name!r}"
+        own = {parameter.key: parameter for parameter in plugin.parameters}
+        klass = self._value(own["class"], given["class"]) if "class" in own and "class" in given else None
+        try:
+            accepted = {parameter.key: parameter for parameter in plugin.accepts(klass)}
+        except PluginError as error:
+            raise where.error(str(error)) from None
+        if len(accepted) > len(own):
+            what = f"{klass} ({what})"
+        for key, node in given.items():
+            if key not in accepted:
+                reason = (
+                    f"cannot be given: {REFUSED[key]}" if "OPTIONS_FROM" in plugin.constants and key in REFUSED else ""
+                )
+                raise node.at_key().error(reason or f"unknown parameter of {what}{suggest(key, accepted)}")
+        arguments = {}
+        for key, parameter in accepted.items():
+            if key in given:
+                arguments[parameter.name] = self._value(parameter, given[key])
+            elif parameter.required:
+                raise where.error(f"{what} needs {parameter.described()}")
+            elif parameter.default is not UNSTATED:
+                arguments[parameter.name] = parameter.default
+        return arguments
+
+    def _value(self, parameter: Parameter, node: Node) -> object:
+        return node.read(lambda value: parameter.check(value, self.scale))

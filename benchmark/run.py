@@ -1,0 +1,172 @@
+"""The command line, and the only place that knows every room: suite → plan → stages → records → board.
+
+    python -m benchmark.run suites/quickstart.yaml
+
+Exit status: 0 every cell is done; 1 some cells failed; 2 the request is wrong; 130 interrupted (run it again to go on).
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from benchmark import collect
+from benchmark.device import DEVICES, resolve
+from benchmark.errors import LeanarmorError, RequestError, suggest
+from benchmark.plan import Keep, Plan, plan
+from benchmark.plugins import Registry
+from benchmark.store import Store
+from benchmark.suite import load
+from benchmark.types import Cell, Limit, Suite
+from leaderboard.records import HOLE, MEASUREMENT, save, write
+
+AXES = ("grid", "compression", "training", "seed", "attack", "eps")
+STORE = Path("results") / "store"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    try:
+        return _main(_parse(arguments))
+    except LeanarmorError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, RequestError) else 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader (head, less) has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m benchmark.run", description="Run a suite and write its leaderboard.")
+    parser.add_argument("suite", type=Path, help="a YAML suite file, as suites/quickstart.yaml")
+    parser.add_argument("--out", type=Path, help="where the board is written (default: results/SUITE)")
+    parser.add_argument("--store", type=Path, default=STORE, help="where artifacts are kept (default: %(default)s)")
+    parser.add_argument("--data", type=Path, action="append", default=[], metavar="DIR", help="look for data here first")
+    parser.add_argument("--plugins", type=Path, action="append", default=[], metavar="DIR", help="your own plugins")
+    parser.add_argument("--only", action="append", default=[], metavar="AXIS=NAME", help=f"run a part: {', '.join(AXES)}")
+    parser.add_argument("--limit", metavar="train=N,test=N", help="use fewer examples (the board says so)")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="default: %(default)s")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and what it would cost; run nothing")
+    parser.add_argument("--explain", action="store_true", help="print why each stage would (re)run; run nothing")
+    parser.add_argument("--quiet", action="store_true", help="no progress display")
+    return parser.parse_args(arguments)
+
+
+def _main(options: argparse.Namespace) -> int:
+    registry = Registry(options.plugins)
+    suite = _limited(load(options.suite, registry), options.limit)
+    device = resolve(options.device)
+    keep = _keep(suite, options.only)
+    whole = plan(suite, registry, device)
+    wanted = plan(suite, registry, device, keep) if options.only else whole
+    if not wanted.cells:
+        raise RequestError(f"--only {' '.join(options.only)}: no cell of {suite.path} is all of these")
+    store = Store(options.store)
+    if options.dry_run or options.explain:
+        from benchmark import forecast
+
+        print(forecast.explain(wanted, store) if options.explain else forecast.dry_run(suite, wanted, store))
+        return 0
+    return _run(suite, whole, wanted, store, registry, device, options)
+
+
+def _run(suite: Suite, whole: Plan, wanted: Plan, store: Store, registry: Registry, device: str, options) -> int:
+    """Run what is missing, then write the board of everything of the suite that the store holds."""
+    started = time.monotonic()
+    failed, skipped, ran = {}, {}, 0
+    out = options.out or Path("results") / options.suite.stem
+    if any(not store.has(stage.key) for stage in wanted.stages.values()):
+        from benchmark.execute import local
+        from benchmark.execute.progress import Progress
+        from benchmark.stages.workplace import Workplace
+
+        with Progress(wanted, store, quiet=options.quiet) as progress:
+            place = Workplace(store, registry, device, tuple(options.data), progress.tell)
+            outcome = local.run(wanted, place, progress.began, progress.ended)
+        failed, skipped, ran = outcome.failed, outcome.skipped, outcome.ran
+        if outcome.tracebacks:
+            save(out / "errors.log", "\n".join(f"{whole.stages[k].label}\n{t}" for k, t in outcome.tracebacks.items()))
+    for stage in wanted.stages.values():
+        if store.has(stage.key):
+            store.remember(stage)
+    board = _write(suite, whole, store, failed, skipped, out)
+    if not options.quiet:
+        done = len(wanted.stages) - len(failed) - len(skipped)
+        print(f"{ran} stages run, {done - ran} already done, in {time.monotonic() - started:.0f} s")
+    print(f"board: {board}")
+    if failed:
+        causes = Counter(failed.values()).most_common(5)
+        print(f"error: {len(failed)} stages failed, {len(skipped)} more needed them:", file=sys.stderr)
+        for reason, times in causes:
+            print(f"  {reason}" + (f" ({times} times)" if times > 1 else ""), file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _write(suite: Suite, whole: Plan, store: Store, failed: dict, skipped: dict, out: Path) -> Path:
+    from leaderboard import render
+
+    records = list(collect.records(suite, whole, store))
+    holes = list(collect.holes(whole, store, failed, skipped))
+    measurements = list(collect.measurements(whole, store))
+    write(out / "records.jsonl", records)
+    write(out / "measurements.jsonl", measurements, MEASUREMENT)
+    write(out / "failures.jsonl", holes, HOLE)
+    board = render.write_board(suite, records, measurements, holes, out)
+    print(render.headline(suite, records))
+    return board
+
+
+def _limited(suite: Suite, limit: str | None) -> Suite:
+    """The suite with its grids' limits replaced by --limit's."""
+    if limit is None:
+        return suite
+    given = {}
+    for part in limit.split(","):
+        name, _, value = part.strip().partition("=")
+        if name not in ("train", "test"):
+            raise RequestError(f"--limit {limit}: unknown part {name!r}{suggest(name, ['train', 'test'])}")
+        if not value.isdecimal() or int(value) == 0:
+            raise RequestError(f"--limit {limit}: {name} must be a whole number above 0, not {value!r}")
+        given[name] = int(value)
+    return replace(suite, grids=tuple(replace(grid, limit=Limit(**(vars(grid.limit) | given))) for grid in suite.grids))
+
+
+def _keep(suite: Suite, only: list[str]) -> Keep:
+    """Which cells --only asks for: the same axis given twice is either of the two, different axes are both."""
+    asked: dict[str, set[str]] = {}
+    for part in only:
+        axis, found, name = part.partition("=")
+        if not found or axis not in AXES:
+            raise RequestError(f"--only {part}: give AXIS=NAME{suggest(axis, AXES)}")
+        known = _names(suite, axis)
+        if name not in known:
+            raise RequestError(f"--only {part}: the suite has no such {axis}{suggest(name, known)}")
+        asked.setdefault(axis, set()).add(name)
+    return lambda cell: all(_name(cell, axis) in names for axis, names in asked.items())
+
+
+def _name(cell: Cell, axis: str) -> str:
+    return cell.eps.label if axis == "eps" else str(getattr(cell, axis))
+
+
+def _names(suite: Suite, axis: str) -> list[str]:
+    if axis == "grid":
+        names = [grid.name for grid in suite.grids]
+    elif axis == "seed":
+        names = [str(seed) for seed in suite.seeds]
+    elif axis == "eps":
+        names = [eps.label for grid in suite.grids for attack in grid.attacks for eps in attack.eps]
+    else:
+        names = [thing.name for grid in suite.grids for thing in getattr(grid, f"{axis}s")]
+    return list(dict.fromkeys(names))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

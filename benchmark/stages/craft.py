@@ -1,0 +1,122 @@
+"""Craft adversarial examples for the test subset against one network. Plugins propose; this stage disposes.
+
+It builds the attack for the ε, feeds it fixed chunks, seeds each, checks every proposal against the ball and the pixel
+range before clipping it, counts passes, and makes sure that the network was not modified. A chunk is the unit of
+resumption: a kill loses at most the one in flight.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from benchmark.data import Images
+from benchmark.engine.estimator import Classifier, counting
+from benchmark.engine.ball import clip, inside
+from benchmark.errors import AttackError
+from benchmark.plugins import Plugin
+from benchmark.stages import network as networks
+from benchmark.stages.workplace import Workplace, derive, seed_everything
+from benchmark.store import Draft, write_whole
+from benchmark.types import Budget, CraftTask, Stage
+
+CHUNK = 256  # examples: what an attack is given at once, and what a kill may lose
+COUNTS = ("violations", "nonfinite", "forward", "backward")
+
+
+def craft(stage: Stage, place: Workplace, draft: Draft) -> None:
+    """Write chunk-0000.safetensors … (float32 `examples`), and the counts of what happened on the way."""
+    task: CraftTask = stage.task
+    data = place.data(task.dataset, task.train_limit, task.limit)
+    network = networks.load(place, stage.input("network"))
+    estimator = network.estimator(place.device)
+    before = {name: tensor.clone() for name, tensor in network.module.state_dict().items()}
+    budget = Budget(task.norm, task.eps[0], CHUNK, task.mode)
+    plugin = place.registry.find("attack", task.attack.plugin)
+    attack = _build(plugin, estimator, budget, task, place)
+    partial = place.store.partial(stage.key)
+    parts = torch.arange(len(data.test)).split(CHUNK)
+    totals = dict.fromkeys(COUNTS, 0)
+    for number, index in enumerate(parts):
+        place.tell(number, len(parts), "chunks")
+        path = partial / f"chunk-{number:04d}.safetensors"
+        counts = _finished(path)
+        if counts is None:
+            seed_everything(derive("craft", task.seed, data.fingerprint, task.attack.described(), task.norm, budget.eps, number))
+            examples, counts = _propose(attack, estimator, data.test, index, budget, task.minimum_norm)
+            write_whole(path, save({"examples": examples}, {"counts": json.dumps(counts)}))
+        for name in COUNTS:
+            totals[name] += counts[name]
+        (draft.folder / path.name).hardlink_to(path)
+    place.tell(len(parts), len(parts), "chunks")
+    _assert_unmodified(network.module, before, task.attack.plugin)
+    draft.result = {
+        "n": len(data.test),
+        "chunks": len(parts),
+        "eps": list(task.eps),
+        "norm": task.norm,
+        "minimum_norm": task.minimum_norm,
+        **totals,
+    }
+
+
+def _build(plugin: Plugin, estimator: Classifier, budget: Budget, task: CraftTask, place: Workplace) -> Any:
+    module = plugin.load()
+    attack = module.attack(estimator, budget, **task.attack.kwargs)
+    if not callable(getattr(attack, "generate", None)):
+        raise AttackError(f"attack {plugin.name}: gave a {type(attack).__name__}, which has no generate(x, y)")
+    if "fit" in plugin.hooks:
+        train = place.data(task.dataset, train_limit=task.train_limit).training.train
+        seed_everything(derive("fit", task.seed, task.attack.described(), task.norm, budget.eps))
+        attack = module.fit(attack, train.pixels().cpu().numpy(), train.labels.numpy())
+    return attack
+
+
+def _propose(
+    attack: Any, estimator: Classifier, test: Images, index: torch.Tensor, budget: Budget, minimum_norm: bool
+) -> tuple[torch.Tensor, dict[str, int]]:
+    """The examples of one chunk as the judges will see them, on the CPU, and what had to be mended to get there."""
+    clean, labels = test.pixels(index), test.labels[index]
+    estimator.model.eval()
+    with counting(estimator.model) as passes:
+        given = attack.generate(clean.cpu().numpy(), np.eye(estimator.nb_classes, dtype=np.float32)[labels.numpy()])
+    proposed = torch.as_tensor(np.asarray(given), dtype=torch.float32, device=clean.device)
+    if proposed.shape != clean.shape:
+        raise AttackError(
+            f"{type(attack).__name__}: gave examples of shape {list(proposed.shape)}, not {list(clean.shape)}"
+        )
+    finite = proposed.flatten(1).isfinite().all(1)
+    proposed = torch.where(finite[:, None, None, None], proposed, clean)
+    eps = float("inf") if minimum_norm else budget.eps
+    violations = ~inside(proposed, clean, budget.norm, eps)
+    examples = clip(proposed, clean, budget.norm, eps)
+    counts = (int(violations.sum()), int((~finite).sum()), passes.forward, passes.backward)
+    return examples.cpu(), dict(zip(COUNTS, counts, strict=True))
+
+
+def _finished(path: Path) -> dict[str, int] | None:
+    """The counts of a chunk that an earlier run finished; None if there is none, or it cannot be read."""
+    try:
+        with safe_open(path, "pt") as chunk:
+            return json.loads(chunk.metadata()["counts"])
+    except (FileNotFoundError, SafetensorError):
+        return None
+
+
+def read(place: Workplace, key: str, number: int) -> torch.Tensor:
+    """The stored examples of a chunk, float32 on the workplace's device."""
+    with safe_open(place.store.file(key, f"chunk-{number:04d}.safetensors"), "pt") as chunk:
+        return chunk.get_tensor("examples").to(place.device)
+
+
+def _assert_unmodified(module: torch.nn.Module, before: dict[str, torch.Tensor], name: str) -> None:
+    after = module.state_dict()
+    changed = [key for key, tensor in before.items() if not torch.equal(tensor, after[key])]
+    if changed or after.keys() != before.keys():
+        raise AttackError(f"attack {name}: modified the network that it attacked ({', '.join(changed[:3]) or 'its structure'})")
+
+

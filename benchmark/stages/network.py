@@ -1,0 +1,102 @@
+"""Networks on disk: safetensors weights, and the recipe of their structure. No pickle.
+
+A network is rebuilt in a new process from the model's recipe, then each compression step's `rebuild(module, state)`,
+then its weights.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from benchmark.data import Prepared
+from benchmark.engine.estimator import Classifier
+from benchmark.engine.size import measure
+from benchmark.errors import StageError
+from benchmark.plugins import Registry
+from benchmark.stages.workplace import Workplace
+from benchmark.types import Recipe, Size
+
+WEIGHTS = "weights.safetensors"
+
+
+@dataclass
+class Network:
+    """A module on the workplace's device, in eval mode, and what it was made of."""
+
+    module: torch.nn.Module
+    model: Recipe
+    shape: tuple[int, int, int]  # channels, height, width of its input
+    classes: int
+    steps: list[dict[str, Any]]  # per compression step: plugin, state (JSON)
+
+    def estimator(self, device: str) -> Classifier:
+        return Classifier(self.module, self.shape, self.classes, device)
+
+    def example(self) -> torch.Tensor:
+        """One black image of the right shape, on the module's device."""
+        return torch.zeros(1, *self.shape, device=next(self.module.parameters()).device)
+
+    def size(self) -> Size:
+        return measure(self.module, self.example())
+
+
+class Whole(torch.nn.Module):
+    """A bare nn.Sequential as one module: ART unrolls a Sequential, and would skip hooks and a subclass's forward."""
+
+    def __init__(self, body: torch.nn.Sequential):
+        super().__init__()
+        self.body = body
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.body(x)
+
+
+def fresh(registry: Registry, model: Recipe, data: Prepared, device: str) -> Network:
+    """A new network of a recipe for a dataset, its weights drawn from torch's global generator."""
+    return _fresh(registry, model, data.shape, len(data.classes), device)
+
+
+def _fresh(registry: Registry, model: Recipe, shape: tuple[int, int, int], classes: int, device: str) -> Network:
+    channels, height, width = shape
+    if height != width:
+        raise StageError(f"images of {height}×{width} pixels: the models take square ones; give the dataset a `resize`")
+    plugin = registry.find("model", model.plugin).load()
+    module = plugin.model(classes=classes, channels=channels, size=height, **model.kwargs)
+    module = Whole(module) if isinstance(module, torch.nn.Sequential) else module
+    with torch.no_grad():
+        logits = module.eval()(torch.zeros(1, *shape))
+    if logits.shape != (1, classes):
+        raise StageError(f"model {model.plugin}: gave logits of shape {list(logits.shape)}, not [1, {classes}]")
+    return Network(module.to(device), model, shape, classes, [])
+
+
+def save(network: Network, folder: Path) -> dict[str, Any]:
+    """Write the weights; what comes back is the JSON that `load` needs beside them."""
+    state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in network.module.state_dict().items()}
+    save_file(state, folder / WEIGHTS)
+    return {
+        "model": {"plugin": network.model.plugin, "arguments": network.model.kwargs},
+        "shape": list(network.shape),
+        "classes": network.classes,
+        "steps": network.steps,
+        "size": vars(network.size()),
+    }
+
+
+def load(place: Workplace, key: str) -> Network:
+    """The network of an artifact, rebuilt and in eval mode on the workplace's device."""
+    described = place.store.result(key)
+    model = Recipe("model", described["model"]["plugin"], tuple(sorted(described["model"]["arguments"].items())))
+    with torch.random.fork_rng(devices=[]):  # the fresh weights are thrown away: they must not cost random draws
+        network = _fresh(place.registry, model, tuple(described["shape"]), described["classes"], "cpu")
+    for step in described["steps"]:
+        plugin = place.registry.find("compression", step["plugin"])
+        if "rebuild" in plugin.hooks:
+            network.module = plugin.load().rebuild(network.module, step["state"])
+        network.steps.append(step)
+    network.module.load_state_dict(load_file(place.store.file(key, WEIGHTS)))
+    network.module.to(place.device).eval()
+    return network

@@ -1,0 +1,130 @@
+"""Train a network: a fresh one (`train`), or one that a compression made (`tune`)."""
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmark.data import Images, TrainingData
+from benchmark.engine.estimator import Classifier
+from benchmark.errors import StageError
+from benchmark.stages import network as networks
+from benchmark.stages.compress import settle
+from benchmark.stages.network import Network
+from benchmark.stages.workplace import Workplace, derive, seed_everything
+from benchmark.store import Draft
+from benchmark.types import NetworkTask, Stage
+
+SECONDS_BETWEEN_CHECKPOINTS = 20.0
+BATCH = 256  # images in a forward pass that trains nothing
+
+
+def train(stage: Stage, place: Workplace, draft: Draft) -> None:
+    """Train a fresh network."""
+    task: NetworkTask = stage.task
+    data = place.data(task.dataset, train_limit=task.limit)
+    seed_everything(derive("fresh weights", task.seed))
+    network = networks.fresh(place.registry, task.model, data, place.device)
+    draft.result = _fit(stage, place, network, data.training)
+    draft.result |= networks.save(network, draft.folder)
+
+
+def tune(stage: Stage, place: Workplace, draft: Draft) -> None:
+    """Train the input network on, then let its compressions settle (recalibrate, say)."""
+    data = place.data(stage.task.dataset, train_limit=stage.task.limit)
+    network = networks.load(place, stage.input("network"))
+    draft.result = _fit(stage, place, network, data.training)
+    settle(place, network, data.training, derive("settle", stage.task.seed))
+    draft.result |= networks.save(network, draft.folder)
+
+
+def _fit(stage: Stage, place: Workplace, network: Network, data: TrainingData) -> dict[str, Any]:
+    task: NetworkTask = stage.task
+    generator = seed_everything(derive(stage.kind, task.recipe.described(), task.seed))
+    estimator = network.estimator(place.device)
+    context = TrainContext(generator, place, estimator, place.store.partial(stage.key) / "checkpoint.pt")
+    plugin = place.registry.find("training", task.recipe.plugin)
+    plugin.load().train(estimator, data, context, **task.recipe.kwargs)
+    network.module.eval()
+    if not all(bool(tensor.isfinite().all()) for tensor in network.module.state_dict().values()):
+        raise StageError(f"training {task.recipe.plugin}: the weights are not finite; a lower lr may help")
+    return {"epochs": context.history, "validation_accuracy": accuracy(network.module, data.validation)}
+
+
+def accuracy(module: torch.nn.Module, images: Images) -> float:
+    """The share of images whose largest logit is the label's (not the judge's word: ties go to the lower class)."""
+    with torch.no_grad():
+        return sum(int((module(x).argmax(1) == y).sum()) for x, y in images.batches(BATCH)) / len(images)
+
+
+@dataclass
+class TrainContext:
+    """What a training plugin is handed beside the estimator and the data.
+
+    generator: a seeded torch.Generator on the CPU. The engine seeds Python, numpy and torch as well.
+    """
+
+    generator: torch.Generator
+    place: Workplace
+    estimator: Classifier
+    checkpoint: Path
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def epochs(self, count: int, state: tuple = ()) -> Iterator[int]:
+        """The epochs still to run, 0-based: `for epoch in context.epochs(epochs, state=(scheduler,))`.
+
+        Owns progress, checkpoints and the random state: after a kill, a training goes on from its last checkpoint and
+        ends with the same bits. `state` are the objects with a `state_dict` that the training keeps beside the model
+        and `estimator.optimizer`, both of which are covered.
+        """
+        kept = (self.estimator.model, self.estimator.optimizer, *state)
+        saved = time.monotonic()
+        for epoch in range(self._restore(kept), count):
+            self.place.tell(epoch, count, "epochs")
+            self.history.append({})
+            yield epoch
+            if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS and epoch + 1 < count:
+                self._save(epoch + 1, kept)
+                saved = time.monotonic()
+        self.place.tell(count, count, "epochs")
+
+    def report(self, **values: float) -> None:
+        """Numbers of this epoch (loss=…, learning_rate=…), kept with the network."""
+        self.history[-1].update({name: float(value) for name, value in values.items()})
+
+    def _save(self, epoch: int, kept: tuple) -> None:
+        name, keys, position, gauss, cached = np.random.get_state()
+        content = {
+            "epoch": epoch,
+            "history": self.history,
+            "kept": [thing.state_dict() for thing in kept],
+            "generator": self.generator.get_state(),
+            "torch": torch.random.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "numpy": [name, torch.from_numpy(keys.astype(np.int64)), position, gauss, cached],
+            "python": random.getstate(),
+        }
+        beside = self.checkpoint.with_suffix(".new")
+        torch.save(content, beside)
+        beside.replace(self.checkpoint)
+
+    def _restore(self, kept: tuple) -> int:
+        if not self.checkpoint.exists():
+            return 0
+        content = torch.load(self.checkpoint, weights_only=True)
+        for thing, state in zip(kept, content["kept"], strict=True):
+            thing.load_state_dict(state)
+        self.history[:] = content["history"]
+        self.generator.set_state(content["generator"])
+        torch.random.set_rng_state(content["torch"])
+        if content["cuda"]:
+            torch.cuda.set_rng_state_all(content["cuda"])
+        name, keys, *rest = content["numpy"]
+        np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
+        random.setstate(content["python"])
+        return content["epoch"]

@@ -1,0 +1,65 @@
+"""What every stage is given beside its task: where things are, what to run on, and whom to tell."""
+
+import hashlib
+import platform
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmark import __version__
+from benchmark.data import Prepared, dataset_key, prepare, search_roots
+from benchmark.plugins import Registry
+from benchmark.store import Store
+from benchmark.types import Recipe, canonical
+
+LIBRARIES = ("torch", "adversarial-robustness-toolbox", "torch-pruning", "numpy")
+
+
+@dataclass
+class Workplace:
+    """The surroundings of a stage. `tell(done, total, what)` reports progress inside a stage."""
+
+    store: Store
+    registry: Registry
+    device: str = "cpu"
+    data_folders: tuple[Path, ...] = ()
+    tell: Callable[[int, int, str], None] = lambda done, total, what: None
+    _datasets: dict = field(default_factory=dict)
+
+    def data(self, recipe: Recipe, train_limit: int | None = None, test_limit: int | None = None) -> Prepared:
+        """The dataset of a recipe, loaded once a run, its fingerprint checked against the store's, split and limited."""
+        if recipe not in self._datasets:
+            plugin = self.registry.find("dataset", recipe.plugin)
+            dataset = plugin.load().dataset(search_roots(self.data_folders), **recipe.kwargs)
+            self.store.fingerprint(dataset_key(recipe, plugin.source), dataset.fingerprint, recipe.plugin)
+            self._datasets[recipe] = dataset
+        return prepare(self._datasets[recipe], train_limit, test_limit, self.device)
+
+
+def derive(*parts: object) -> int:
+    """A seed in 0 … 2³²−1 that is a function of the parts' JSON and of nothing else."""
+    return int.from_bytes(hashlib.sha256(canonical(parts).encode()).digest()[:4])
+
+
+def seed_everything(seed: int) -> torch.Generator:
+    """Seed Python, numpy (ART's random starts follow it) and torch; the generator is for code that takes one."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    return torch.Generator().manual_seed(seed)
+
+
+def provenance(device: str) -> dict[str, object]:
+    """Versions and machine: what a reader needs to make the same bits again."""
+    return {
+        "leanarmor": __version__,
+        "python": platform.python_version(),
+        **{library: version(library) for library in LIBRARIES},
+        "device": torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+    }

@@ -1,0 +1,253 @@
+"""A suite file, read and checked before anything runs: YAML in, `types.Suite` out, or one `SuiteError` with its line.
+
+Every name, type, range and cross reference is checked here, against the plugins' own signatures; a mistake that this
+room lets through costs a night of training.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.errors import PluginError, suggest
+from benchmark.plugins import Registry
+from benchmark.recipes import Recipes
+from benchmark.schema import integer, number, text
+from benchmark.types import BEFORE, NORMS, Attack, Compression, Epsilon, Grid, Limit, Recipe, Source, Suite, Training
+from benchmark.yaml_nodes import Node, read
+
+AXES = ("compressions", "trainings", "attacks")
+GRID = ("dataset", "model", "norm", "eps", "limit", *AXES)  # may stand at the suite's level, as every grid's default
+SUITE = ("name", "source", "seeds", "eps_space", "grids", *GRID)
+ATTACK = ("norm", "eps", "from")  # beside an attack's plugin
+LATER_GRID = ("headline", "runtimes", "replay_eps", "verify", "delta")
+LATER_SUITE = ("claims", *LATER_GRID)
+LATER_ATTACK = ("on", "stop", "eps_space")
+LARGEST_SEED = 2**32 - 1  # numpy's generators take no larger one
+FOLDER_NAME = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)
+
+
+def load(path: Path, registry: Registry) -> Suite:
+    """The suite in the file at `path`; SuiteError naming file, line, key and the way out."""
+    top = read(Path(path))
+    keys = top.keys(SUITE, required=("name",), later=LATER_SUITE)
+    space = keys["eps_space"].keys(("normalised",), ("normalised",))["normalised"] if "eps_space" in keys else None
+    scale = _positive(space) if space else None
+    seeds = _seeds(keys["seeds"]) if "seeds" in keys else (0,)
+    reader = _Grids(Recipes(registry, scale or 1.0), keys, top)
+    grids = reader.all()
+    _check_sources(grids, seeds)
+    source = keys["source"].read(text) if "source" in keys else ""
+    return Suite(Path(path), _folder_name(keys["name"]), seeds, tuple(found.grid for found in grids), source, scale)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A grid, and the places of its attacks' `from`, which can be checked once every grid is known."""
+
+    grid: Grid
+    sources: dict[str, Node]
+
+
+class _Grids:
+    """Reads the grids of one suite; `defaults` are the suite's own keys."""
+
+    def __init__(self, recipes: Recipes, defaults: dict[str, Node], top: Node):
+        self.recipes, self.defaults, self.top = recipes, defaults, top
+
+    def all(self) -> list[_Found]:
+        if "grids" not in self.defaults:
+            return [self._grid("main", self.top, {})]
+        grids = {}
+        for node in self.defaults["grids"].elements(name=_grid_name):
+            keys = node.keys(("name", *GRID), required=("name",), later=LATER_GRID)
+            name = _display_name(keys["name"].read(text), keys["name"], grids)
+            grids[name] = self._grid(name, node, keys)
+        if not grids:
+            raise self.defaults["grids"].error("is empty; give it at least one grid")
+        return list(grids.values())
+
+    def _grid(self, name: str, node: Node, own: dict[str, Node]) -> _Found:
+        keys = {key: found for key, found in (self.defaults | own).items() if key in GRID}
+        for key in ("dataset", "model", *AXES):
+            if key not in keys:
+                raise node.error(f"needs {key!r}{' (here, or for all grids at the top)' if own else ''}")
+        dataset, model = (self.recipes.read(kind, keys[kind]) for kind in ("dataset", "model"))
+        compressions = tuple(
+            Compression(name, tuple(self._step(step) for step in item.elements()))
+            for name, item in _axis(keys["compressions"])
+        )
+        trainings = tuple(self._training(name, item) for name, item in _axis(keys["trainings"]))
+        attacks, sources = [], {}
+        for attack, item in _axis(keys["attacks"]):
+            found, source = self._attack(attack, item, keys, [compression.name for compression in compressions])
+            attacks.append(found)
+            if source:
+                sources[attack] = source
+        limit = _limit(keys["limit"]) if "limit" in keys else Limit()
+        return _Found(Grid(name, dataset, model, compressions, trainings, tuple(attacks), limit), sources)
+
+    def _step(self, node: Node) -> Recipe:
+        if node.is_mapping and list(node.items()) == ["finetune"]:
+            what = node.items()["finetune"]
+            return BEFORE if what.value == "before" else self.recipes.read("training", what)
+        if node.value == "finetune":
+            raise node.error("finetune needs a training, as {finetune: before} or {finetune: {NAME: {…}}}")
+        return self.recipes.read("compression", node)
+
+    def _training(self, name: str, node: Node) -> Training:
+        keys = node.keys(("before", "after"), required=("before",))
+        before = self.recipes.read("training", keys["before"])
+        return Training(name, before, self.recipes.read("training", keys["after"]) if "after" in keys else None)
+
+    def _attack(
+        self, name: str, node: Node, grid: dict[str, Node], compressions: list[str]
+    ) -> tuple[Attack, Node | None]:
+        beside = {key: item for key, item in node.items().items() if key in ATTACK} if node.is_mapping else {}
+        recipe = self.recipes.read("attack", node, beside=ATTACK, later=LATER_ATTACK)
+        keys = {key: item for key, item in grid.items() if key in ATTACK} | beside
+        norm = _norm(keys["norm"]) if "norm" in keys else NORMS[0]
+        norms = self._constant(node, recipe, "NORMS", NORMS[:1])
+        if norm not in norms:
+            problem = f"attack {recipe.plugin!r} has no norm {norm}; it takes {', '.join(norms)}"
+            raise node.error(problem + ("" if "norm" in beside else ", so give this attack its own norm"))
+        if "eps" not in keys:
+            raise node.error("has no ε; give eps here or for the whole suite")
+        eps = self._eps(keys["eps"], norm)
+        source = _source(keys["from"], compressions) if "from" in keys else None
+        return Attack(name, recipe, norm, eps, source), keys.get("from")
+
+    def _constant(self, node: Node, recipe: Recipe, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return self.recipes.registry.find("attack", recipe.plugin).constant(name, recipe, default)
+        except PluginError as error:
+            raise node.error(str(error)) from None
+
+    def _eps(self, node: Node, norm: str) -> tuple[Epsilon, ...]:
+        found: dict[float, Epsilon] = {}
+        for item in node.elements() if node.is_list else [node]:
+            written = _positive(item)
+            value, label = written * self.recipes.scale, " ".join(str(item.value).split())
+            if norm == "inf" and value > 1:
+                raise item.error(
+                    f"ε {label} is {value:g} in pixels, more than the whole range [0, 1] of a pixel (norm inf)"
+                )
+            if value in found:
+                raise item.error(f"ε {label} is given twice, also as {found[value].label}")
+            found[value] = Epsilon(value, written, label)
+        if not found:
+            raise node.error("is empty; give at least one ε")
+        return tuple(found[value] for value in sorted(found))
+
+
+def _axis(node: Node) -> Iterator[tuple[str, Node]]:
+    """An axis' display names and nodes; an error if it is empty or a name cannot be shown."""
+    seen: dict[str, Node] = {}
+    for name, item in node.items().items():
+        yield _display_name(name, item.at_key(), seen), item
+        seen[name] = item
+    if not seen:
+        raise node.error("is empty; give it at least one entry")
+
+
+def _display_name(name: str, node: Node, seen: dict) -> str:
+    """A name as tables, paths of rows and file systems can show it."""
+    if not name.strip() or name != name.strip() or not name.isprintable() or set("/|") & set(name):
+        raise node.error(f"{name!r} cannot be a display name: it must be a line of text, without / and |")
+    for other in seen:
+        if name.casefold() == other.casefold():
+            raise node.error(f"name {name!r} differs from {other!r} at most by case; rename one of them")
+    return name
+
+
+def _grid_name(node: Node) -> str | None:
+    name = node.items().get("name") if node.is_mapping else None
+    return name.value if name and isinstance(name.value, str) else None
+
+
+def _folder_name(node: Node) -> str:
+    name = node.read(text)
+    if not FOLDER_NAME.fullmatch(name):
+        raise node.error(f"{name!r} cannot name a folder; use letters, digits, and . _ + - inside")
+    return name
+
+
+def _positive(node: Node) -> float:
+    value = node.read(number)
+    if value <= 0:
+        raise node.error(f"must be greater than 0, not {node.value}")
+    return value
+
+
+def _whole(node: Node, least: int, most: int | None = None) -> int:
+    value = node.read(integer)
+    if value < least or (most is not None and value > most):
+        raise node.error(f"must be at least {least}{f' and at most {most}' if most else ''}, not {value}")
+    return value
+
+
+def _seeds(node: Node) -> tuple[int, ...]:
+    seeds: list[int] = []
+    for item in node.elements():
+        seed = _whole(item, 0, LARGEST_SEED)
+        if seed in seeds:
+            raise item.error(f"seed {seed} is given twice")
+        seeds.append(seed)
+    if not seeds:
+        raise node.error("is empty; give at least one seed")
+    return tuple(seeds)
+
+
+def _norm(node: Node) -> str:
+    norm = str(node.value)
+    if norm not in NORMS:
+        raise node.error(f"unknown norm {norm!r}{suggest(norm, NORMS)}")
+    return norm
+
+
+def _limit(node: Node) -> Limit:
+    return Limit(**{key: _whole(item, 1) for key, item in node.keys(("train", "test")).items()})
+
+
+def _source(node: Node, compressions: list[str]) -> Source:
+    """Where examples are crafted; which names exist is checked once every grid is known."""
+    if not node.is_mapping:
+        return Source(compression=node.read(text))
+    keys = node.keys(("grid", "compression", "training", "seed"))
+    if not keys:
+        raise node.error("is empty; name a grid, compression, training or seed, or leave `from` out")
+    names = {key: item.read(text) for key, item in keys.items() if key != "seed"}
+    return Source(**names, seed=_whole(keys["seed"], 0) if "seed" in keys else None)
+
+
+def _check_sources(grids: list[_Found], seeds: tuple[int, ...]) -> None:
+    """Every network that a `from` names, or leaves as the target's own, must be one that the suite makes."""
+    by_name = {found.grid.name: found.grid for found in grids}
+    for found in grids:
+        for attack in found.grid.attacks:
+            if attack.source:
+                _check_source(attack.source, found.sources[attack.name], found.grid, by_name, seeds)
+
+
+def _check_source(source: Source, node: Node, target: Grid, grids: dict[str, Grid], seeds: tuple[int, ...]) -> None:
+    places = node.items() if node.is_mapping else {"compression": node}
+    if source.seed is not None and source.seed not in seeds:
+        raise places["seed"].error(f"seed {source.seed} is not among the suite's seeds {', '.join(map(str, seeds))}")
+    if source.grid is not None and source.grid not in grids:
+        raise places["grid"].error(f"unknown grid {source.grid!r}{suggest(source.grid, grids)}")
+    origin = grids[source.grid] if source.grid is not None else target
+    for axis, made, own in (
+        ("compression", origin.compressions, target.compressions),
+        ("training", origin.trainings, target.trainings),
+    ):
+        names = [entry.name for entry in made]
+        name = getattr(source, axis)
+        if name is not None and name not in names:
+            raise places[axis].error(f"unknown {axis} {name!r} of grid {origin.name!r}{suggest(name, names)}")
+        missing = [entry.name for entry in own if entry.name not in names]
+        if name is None and missing:
+            raise node.error(
+                f"grid {origin.name!r} has no {axis} {missing[0]!r} of the target's own; name one as {axis}"
+            )
+    if origin.dataset != target.dataset or origin.limit.test != target.limit.test:
+        raise node.error(f"grid {origin.name!r} has another dataset or test limit, so its examples do not fit here")

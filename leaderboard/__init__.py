@@ -1,0 +1,4 @@
+"""Boards from records: what the engine measured, read back and laid out for people. Nothing here imports torch.
+
+Data flows one way: records (JSON Lines) → table (numbers) → markdown (text) → render (files, command line).
+"""

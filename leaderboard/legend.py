@@ -1,0 +1,118 @@
+"""The words around a board: what its figures mean, what is missing and why, what it cost."""
+
+import math
+import shlex
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from leaderboard.match import Place, place
+from leaderboard.table import Board, Table
+from leaderboard.text import MISSING, epsilon, escape, quantity
+
+Z = 1.959964  # two-sided 95 % of a normal distribution
+
+
+def holes_section(board: Board, holes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Every cell without a record: those with a reason, then how many have not been run."""
+    reasons = {place(hole): hole["reason"] for hole in sorted(holes, key=lambda hole: (place(hole), hole["reason"]))}
+    lines, waiting = [], 0
+    for table in board.tables:
+        waiting += sum(cell not in reasons for cell in table.missing)
+        by_row: dict[tuple, dict[int, list[Place]]] = defaultdict(lambda: defaultdict(list))
+        for cell in table.missing:
+            if cell in reasons:
+                by_row[(*cell[:3], reasons[cell])][cell[3]].append(cell)
+        for (*row, reason), by_seed in by_row.items():
+            same: dict[str, list[int]] = {}  # seeds that lack the same columns share a line
+            for seed, cells in by_seed.items():
+                same.setdefault(_which(board, table, cells), []).append(seed)
+            for which, seeds in same.items():
+                named = f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
+                lines.append(f"- {escape(' / '.join(row))}, {named}, {escape(which)}: {escape(reason)}")
+    if waiting:
+        lines.append(f"- {waiting} {'cell has' if waiting == 1 else 'cells have'} not been run yet")
+    if board.strangers:
+        lines.append(
+            f"- {board.strangers} stored records are not shown: the suite no longer has their cell, or has changed its recipes"
+        )
+    return ["## Holes", "\n".join(lines)] if lines else []
+
+
+def _which(board: Board, table: Table, cells: list[Place]) -> str:
+    """The columns of some cells of one network, shortly."""
+    lacking = {(attack, eps) for *_, attack, eps in cells}
+    parts, whole = [], 0
+    for attack in table.grid.attacks:
+        labels = [epsilon(board.suite, eps) for eps in attack.eps if (attack.name, eps.value) in lacking]
+        whole += len(labels) == len(attack.eps)
+        if labels:
+            parts.append(attack.name + ("" if len(labels) == len(attack.eps) else f" @ {', '.join(labels)}"))
+    return "every attack" if whole == len(table.grid.attacks) else "; ".join(parts)
+
+
+def spent_section(measurements: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Seconds and bytes by kind of stage, and the machines they were measured on."""
+    by_stage: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    machines = set()
+    for line in measurements:
+        by_stage[line["stage"]].append(line)
+        machines.add(", ".join(f"{name} {value}" for name, value in sorted(line["machine"].items())))
+    if not by_stage:
+        return []
+    rows = ["| Stage | Done | Seconds | Stored |", "|:--|--:|--:|--:|"]
+    for stage, lines in sorted(by_stage.items()):
+        seconds, size = math.fsum(line["seconds"] for line in lines), sum(line["bytes"] for line in lines)
+        rows.append(f"| {escape(stage)} | {len(lines)} | {seconds:.1f} | {quantity(size, 'B')} |")
+    measured = f"Measured on: {escape('; '.join(sorted(machines)))}. Seconds are not comparable across machines."
+    return ["## Time and disk", "\n".join(rows), measured]
+
+
+def legend(board: Board) -> list[str]:
+    """What the figures mean, and what they do not."""
+    seeds = len(board.suite.seeds)
+    lines = [
+        "**Clean accuracy**: the share of the n test images whose true label has a strictly larger logit than every other "
+        "class. All rows and seeds of a grid are judged on the same images.",
+        "**An attack @ ε** (“pgd-20 @ 8/255”): the share that is right on the clean image *and* on every candidate of that "
+        "one attack. Ties and logits that are not finite count as broken.",
+        "**Robust accuracy (union) @ ε**: the share that survives *every* attack of one norm at that ε, image by image; a "
+        "network enters only when all of these attacks judged all n images.",
+        "Robust figures are upper bounds: a stronger attack can only lower them.",
+        "**±** is the sample standard deviation over training seeds, not a confidence interval; a single seed has none."
+        + (" With one or two seeds the figures speak of these networks, not of a method." if seeds < 3 else ""),
+        *_resolution(board),
+        "**Worst class**: per network, the lowest robust accuracy of a class under any single attack at the middle ε (the "
+        "lower of two), an upper bound of the union's.",
+        "**Parameters, MACs, Weights**: of the network as judged; MACs for one image; in brackets the share of the dense row.",
+        "**Crafting passes**: what crafting the row's examples took, mean over seeds; examples that rows share count in each.",
+        "**Verdict**: only rows whose checks were all done and passed are ranked; an *unverified* row is not, and rows "
+        "stand in the suite's order.",
+        f"**{MISSING}**: no result (see Holes). *(1 of 2 seeds)*: fewer seeds than planned are in the figure.",
+        f"Protocol version: {escape(', '.join(board.protocols)) or 'no records yet'}.",
+    ]
+    blocks = ["## Legend", "\n".join(f"- {line}" for line in lines)]
+    return [*blocks, "Reproduce this board with", f"```sh\n{_command(board)}\n```"]
+
+
+def _resolution(board: Board) -> list[str]:
+    """How far the test images' own chance can move one network's accuracy: Wilson's interval (1927) where it is widest."""
+    sizes = sorted({table.n for table in board.tables if table.n})
+    halves = [f"{100 * Z * math.sqrt(n + Z * Z) / (2 * (n + Z * Z)):.1f} points at n = {n}" for n in sizes]
+    return (
+        [f"The choice of test images moves one network's accuracy by up to ±{', '.join(halves)} (95 %)."]
+        if halves
+        else []
+    )
+
+
+def _command(board: Board) -> str:
+    """The command that makes these records: a test limit given on the command line shows in n."""
+    words = ["python", "-m", "benchmark.run", str(board.suite.path)]
+    limited = {
+        table.n
+        for table in board.tables
+        if table.n and table.n != min(table.grid.limit.test or table.total, table.total)
+    }
+    words += [word for n in limited for word in ("--limit", f"test={n}")]
+    return shlex.join(words)

@@ -1,0 +1,207 @@
+"""Tables → leaderboard.md, for people, and leaderboard.csv, for programs. The same inputs give the same bytes."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from benchmark.types import Recipe, canonical
+from leaderboard.legend import holes_section, legend, spent_section
+from leaderboard.match import Record
+from leaderboard.records import RECORD
+from leaderboard.table import UNVERIFIED, Board, Column, Row, Table
+from leaderboard.text import (
+    MISSING,
+    NORM,
+    SPACE,
+    epsilon,
+    escape,
+    of_seeds,
+    percent,
+    quantity,
+    seeds_missing,
+    subset,
+    title,
+)
+
+RATES = ("clean_accuracy", "robust_accuracy")
+CSV = (
+    *("suite", "grid", "dataset", "compression", "training", "seed", "attack", "from", "norm", "eps", "eps_written"),
+    *("eps_label", "eps_space", "mode", "n", "test_total", "clean_correct", "robust_correct", *RATES, "implied"),
+    *("violations", "nonfinite", "forward", "backward", "parameters", "macs", "weight_bytes", "protocol"),
+)
+PASSES = "Crafting passes (forward / backward)"
+WIDE = 8  # accuracy columns; with more, every attack gets a table of its own
+
+Cell = Callable[[Row], str]
+Lines = Iterable[Mapping[str, Any]]
+
+
+def page(board: Board, measurements: Lines, holes: Lines) -> str:
+    """leaderboard.md."""
+    suite = board.suite
+    blocks = [f"# {escape(suite.name)}"]
+    if suite.source:
+        blocks.append(f"Source: {escape(suite.source)}")
+    blocks.append(
+        "Accuracies in %, mean ± standard deviation over training seeds. "
+        "Rows are in the suite's order: unverified rows are not ranked."
+    )
+    for table in board.tables:
+        blocks += _grid(board, table)
+    blocks += holes_section(board, holes) + spent_section(measurements) + legend(board)
+    return "\n\n".join(blocks) + "\n"
+
+
+def _grid(board: Board, table: Table) -> list[str]:
+    attacks = [attack.name for attack in table.grid.attacks]
+    faulty = [name for name in attacks if any(column.attack == name for row in table.rows for column in row.faults)]
+    wide = len(table.columns) + 1 > WIDE
+    blocks = [f"## {escape(table.grid.name)}", _facts(board, table)]
+    blocks.append(_rows(board, table, table.unions if wide else table.columns, _overview(board, table), faulty))
+    for name in attacks if wide else ():
+        columns = [column for column in table.columns if column.attack == name]
+        blocks += [f"### {escape(name)}", _rows(board, table, columns, {PASSES: _passes(name)}, faulty)]
+    for number, name in enumerate(faulty, start=1):
+        blocks.append(f"<sup>{number}</sup> {escape(name)}: {_faults(board, table, name)}.")
+    return [*blocks, _recipes(board, table)]
+
+
+def _facts(board: Board, table: Table) -> str:
+    """What every figure of the grid's tables rests on."""
+    grid, suite = table.grid, board.suite
+    n = subset(table)
+    lines = [
+        " · ".join(
+            [
+                f"dataset {_recipe(grid.dataset)}",
+                f"model {_recipe(grid.model)}",
+                f"{'seed' if len(suite.seeds) == 1 else 'seeds'} {', '.join(map(str, suite.seeds))}",
+                f"norm {', '.join(dict.fromkeys(NORM[attack.norm] for attack in grid.attacks))}",
+                f"**{n}**" if table.n != table.total else n,
+            ]
+        )
+    ]
+    if suite.eps_space is not None:
+        both = {epsilon(suite, column.eps): None for column in table.columns}
+        lines.append(
+            f"ε as the source writes it, for images divided by {suite.eps_space:g}, and in pixels of [0, 1]: "
+            f"{escape(', '.join(both))}"
+        )
+    unions: dict[tuple[str, ...], list[str]] = {}
+    for column in table.unions:
+        unions.setdefault(column.attacks, []).append(title(suite, table, column).partition("@ ")[2])
+    over = [f"{', '.join(attacks)} @ {', '.join(labels)}" for attacks, labels in unions.items()]
+    lines.append(f"The union is over: {escape('; '.join(over))}")
+    if table.missing:
+        lines.append(f"Incomplete: {len(table.missing)} of {table.planned} cells have no result (see Holes)")
+    return "  \n".join(lines)
+
+
+def _overview(board: Board, table: Table) -> dict[str, Cell]:
+    """The cells behind a row's accuracies."""
+
+    def worst(column: Column) -> Cell:
+        return lambda row: percent(row.worst[column])
+
+    cells = {}
+    for column in table.middles:
+        cells[escape(f"Worst class @ {title(board.suite, table, column).partition('@ ')[2]}")] = worst(column)
+    cells["Parameters"] = _size(table, "parameters")
+    cells["MACs"] = _size(table, "macs")
+    cells["Weights"] = _size(table, "weight_bytes", "B")
+    cells[PASSES] = _passes(None)
+    cells["Verdict"] = lambda row: UNVERIFIED
+    return cells
+
+
+def _size(table: Table, name: str, unit: str = "") -> Cell:
+    """A size and, except for an uncompressed row, its share of the dense one's."""
+
+    def cell(row: Row) -> str:
+        if not row.size[name].values:
+            return MISSING
+        shown, dense = quantity(row.size[name].mean, unit), table.dense(row)
+        if dense is None or dense.compression == row.compression or not dense.size[name].mean:
+            return shown
+        return f"{shown} ({100 * row.size[name].mean / dense.size[name].mean:.3g}{SPACE}%)"
+
+    return cell
+
+
+def _passes(attack: str | None) -> Cell:
+    def cell(row: Row) -> str:
+        forward, backward = (row.passes[attack][way] for way in ("forward", "backward"))
+        return f"{quantity(forward.mean)} / {quantity(backward.mean)}" if forward.values else MISSING
+
+    return cell
+
+
+def _rows(
+    board: Board, table: Table, columns: Sequence[Column], others: Mapping[str, Cell], faulty: Sequence[str]
+) -> str:
+    """A Markdown table with a line per row: clean accuracy, `columns`, `others`."""
+    lines = []
+    for row in table.rows:
+        mark, each = seeds_missing([row.clean, *(row.accuracy[column] for column in columns)])
+        line = {"Compression": escape(row.compression), "Training": escape(row.training) + mark}
+        line["Clean accuracy"] = percent(row.clean, of_seeds(row.clean) if each else "")
+        for column in columns:
+            estimate = row.accuracy[column]
+            note = f"<sup>{faulty.index(column.attack) + 1}</sup>" if column in row.faults else ""
+            shown = percent(estimate, (of_seeds(estimate) if each else "") + note)
+            line[escape(title(board.suite, table, column))] = shown
+        lines.append(line | {name: cell(row) for name, cell in others.items()})
+    frame = pd.DataFrame(lines)
+    sides = ["left" if name in ("Compression", "Training", "Verdict") else "right" for name in frame.columns]
+    return frame.to_markdown(index=False, tablefmt="pipe", disable_numparse=True, colalign=sides)
+
+
+def _faults(board: Board, table: Table, attack: str) -> str:
+    """Where an attack proposed what it may not, over all seeds of a row."""
+    found = []
+    for row in table.rows:
+        for column, (outside, nonfinite) in row.faults.items():
+            if column.attack == attack:
+                counts = [f"{outside} proposals outside the ball, clipped"] * bool(outside)
+                counts += [f"{nonfinite} not finite, replaced by the clean image"] * bool(nonfinite)
+                where = f"{row.compression} / {row.training} @ {epsilon(board.suite, column.eps)}"
+                found.append(f"{' and '.join(counts)} ({escape(where)})")
+    return "; ".join(found)
+
+
+def _recipe(recipe: Recipe) -> str:
+    arguments = ", ".join(f"{name.rstrip('_')} {canonical(value)}" for name, value in recipe.arguments)
+    return escape(recipe.plugin + (f" ({arguments})" if arguments else ""))
+
+
+def _recipes(board: Board, table: Table) -> str:
+    """What the names in the tables stand for, folded away."""
+    lines = []
+    for compression in table.grid.compressions:
+        steps = ", then ".join(map(_recipe, compression.steps)) or "nothing is done"
+        lines.append(f"- compression **{escape(compression.name)}**: {steps}")
+    for training in table.grid.trainings:
+        after = f"; after the compression {_recipe(training.after)}" if training.after else ""
+        lines.append(f"- training **{escape(training.name)}**: {_recipe(training.before)}{after}")
+    for attack in table.grid.attacks:
+        crafted = "on the row's own network"
+        if attack.source:
+            named = [f"{axis} {value}" for axis, value in vars(attack.source).items() if value is not None]
+            crafted = f"on another network ({escape(', '.join(named))}), the rest being the row's own"
+        lines.append(
+            f"- attack **{escape(attack.name)}**: {_recipe(attack.recipe)}, {NORM[attack.norm]}, crafted {crafted}"
+        )
+    return "<details><summary>Recipes</summary>\n\n" + "\n".join(lines) + "\n\n</details>"
+
+
+def csv(records: Iterable[Record]) -> str:
+    """leaderboard.csv: a line per record, in the order of records.jsonl, with rates (0 to 1) beside their counts."""
+    lines = []
+    for record in sorted(records, key=RECORD.identity):
+        line = {name: value for name, value in record.items() if name in CSV}
+        line |= {"dataset": record["dataset"]["name"], "test_total": record["dataset"]["test_total"]}
+        line |= {name: record[f"{name.partition('_')[0]}_correct"] / record["n"] for name in RATES}
+        line |= {"from": canonical(record["from"]) if record["from"] else ""} | record["passes"] | record["size"]
+        lines.append(line)
+    return pd.DataFrame(lines, columns=list(CSV)).to_csv(index=False, lineterminator="\n")

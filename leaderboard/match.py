@@ -1,0 +1,70 @@
+"""Which record fills which cell of a suite: by place, and only if it was made as the suite says now."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from benchmark.errors import RequestError
+from benchmark.types import BEFORE, Grid, Suite, canonical
+
+Record = Mapping[str, Any]
+Place = tuple[str, str, str, int, str, float]  # grid, compression, training, seed, attack, ε in pixels
+ROW = ("grid", "compression", "training", "seed")
+
+
+def places(suite: Suite, grid: Grid) -> Iterator[Place]:
+    """Every cell of a grid, in the suite's order."""
+    for compression in grid.compressions:
+        for training in grid.trainings:
+            for seed in suite.seeds:
+                for attack in grid.attacks:
+                    for eps in attack.eps:
+                        yield grid.name, compression.name, training.name, seed, attack.name, eps.value
+
+
+def place(line: Mapping[str, Any]) -> Place:
+    """The cell of a record or of a hole."""
+    return tuple(line[name] for name in (*ROW, "attack", "eps"))
+
+
+def claim(suite: Suite, grid: Grid, records: Iterable[Record]) -> dict[Place, Record]:
+    """The records of a grid's cells, in the suite's order. Raises RequestError when they cannot be of one run."""
+    filed = {place(record): record for record in records}
+    found = {cell: filed[cell] for cell in places(suite, grid) if cell in filed and _as_planned(grid, filed[cell])}
+    networks: dict[tuple, str] = {}
+    for name in ("n", "dataset"):
+        values = sorted({canonical(record[name]) for record in found.values()})
+        if len(values) > 1:
+            raise RequestError(
+                f"records of grid {grid.name} disagree on {name}, {' and '.join(values[:2])}; run it again"
+            )
+    for record in found.values():
+        row = tuple(record[name] for name in ROW)
+        if networks.setdefault(row, record["keys"]["network"]) != record["keys"]["network"]:
+            raise RequestError(f"records of {' / '.join(map(str, row))} are of two networks; run the suite again")
+    return found
+
+
+def _as_planned(grid: Grid, record: Record) -> bool:
+    """Whether the record's recipes are the suite's: a board never shows a figure under another recipe's name."""
+    compression = _named(grid.compressions, record["compression"])
+    training = _named(grid.trainings, record["training"])
+    attack = _named(grid.attacks, record["attack"])
+    own = {name: record[name] for name in ROW}
+    named = {name: value for name, value in vars(attack.source).items() if value is not None} if attack.source else {}
+    planned = {
+        "model": grid.model.described(),
+        "steps": [(training.before if step == BEFORE else step).described() for step in compression.steps],
+        "before": training.before.described(),
+        "after": training.after and training.after.described(),
+        "recipe": attack.recipe.described(),
+        "norm": attack.norm,
+        "from": own | named,
+    }
+    made = {name: record[name] for name in planned}
+    made["steps"] = [record["before"] if step == BEFORE.described() else step for step in record["steps"]]
+    made["from"] = record["from"] or own
+    return canonical(planned) == canonical(made)
+
+
+def _named(things: Sequence[Any], name: str) -> Any:
+    return next(thing for thing in things if thing.name == name)

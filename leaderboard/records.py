@@ -1,0 +1,233 @@
+"""The stored evidence: JSON Lines files of records, measurements and holes, checked on the way in and out.
+
+A *record* is one judged cell at one ε, a *measurement* is one stage's time and bytes, a *hole* is a cell that could
+not be done. README.md, beside this file, documents every field. One object per line, in canonical JSON, in an order
+that depends on nothing but the objects: the same results are the same bytes.
+"""
+
+import base64
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.errors import RequestError, suggest
+from benchmark.types import NORMS, canonical
+
+
+@dataclass(frozen=True)
+class Value:
+    """What one field may hold: in words, and as a test."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A kind of line: its fields (a Value, or a dict of fields), what orders lines, what fields owe each other."""
+
+    name: str
+    fields: dict[str, Any]
+    order: tuple[str, ...]
+    unique: bool = False  # no two lines agree in all of `order`
+    check: Callable[[dict[str, Any]], str] = lambda item: ""
+
+    def identity(self, item: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(item[name] for name in self.order)
+
+
+def _number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _recipe(value: Any) -> bool:
+    return (
+        isinstance(value, dict) and len(value) == 1 and all(isinstance(arguments, dict) for arguments in value.values())
+    )
+
+
+def _list(item: Value, words: str) -> Value:
+    return Value(words, lambda value: isinstance(value, list) and all(map(item.holds, value)))
+
+
+def _or_null(item: Value) -> Value:
+    return Value(f"{item.words}, or null", lambda value: value is None or item.holds(value))
+
+
+def _one_of(*words: str) -> Value:
+    return Value(" or ".join(words), lambda value: isinstance(value, str) and value in words)
+
+
+TEXT = Value("a text", lambda value: isinstance(value, str))
+WHOLE = Value("a whole number", lambda value: type(value) is int)
+COUNT = Value("a whole number, 0 or more", lambda value: type(value) is int and value >= 0)
+LENGTH = Value("a number above 0", lambda value: _number(value) and value > 0)
+SPENT = Value("a number, 0 or more", lambda value: _number(value) and value >= 0)
+OBJECT = Value("an object", lambda value: isinstance(value, dict))
+RECIPE = Value("a recipe {plugin: {argument: value}}", _recipe)
+COUNTS = _list(COUNT, "a list of whole numbers, 0 or more")
+SOURCE = Value(
+    "an object of grid, compression, training, seed",
+    lambda value: isinstance(value, dict) and set(value) == {"grid", "compression", "training", "seed"},
+)
+ROW = {"grid": TEXT, "compression": TEXT, "training": TEXT, "seed": WHOLE, "attack": TEXT, "eps": LENGTH}
+
+
+def _consistent(record: dict[str, Any]) -> str:
+    """What is wrong between the fields of a record; empty when they agree."""
+    n, counts, bits = record["n"], {"n": record["n"]}, {}
+    if not 0 < n <= record["dataset"]["test_total"]:
+        return f"n: {n} is not in 1…{record['dataset']['test_total']} (dataset.test_total)"
+    for name in ("clean", "robust"):
+        counts[name] = record[f"{name}_correct"]
+        try:
+            bits[name] = bitmap(record["outcomes"][name], n)
+        except ValueError as problem:
+            return f"outcomes.{name}: {problem}"
+        if bits[name].bit_count() != counts[name]:
+            return f"{name}_correct: {counts[name]}, but outcomes.{name} holds {bits[name].bit_count()}"
+    if bits["robust"] & ~bits["clean"]:
+        return "outcomes.robust: an example is robust that is wrong on its clean image"
+    for name, total in counts.items():
+        if sum(record["per_class"][name]) != total:
+            return f"per_class.{name}: sums to {sum(record['per_class'][name])}, not to {total}"
+    if len({len(values) for values in record["per_class"].values()}) > 1:
+        return "per_class: n, clean and robust differ in length"
+    return f"implied: {record['implied']} is more than n, {n}" if record["implied"] > n else ""
+
+
+RECORD = Schema(
+    "record",
+    {
+        **ROW,
+        "protocol": TEXT,
+        "suite": TEXT,
+        "dataset": {"name": TEXT, "fingerprint": TEXT, "test_total": COUNT},
+        "model": RECIPE,
+        "steps": _list(RECIPE, "a list of recipes"),
+        "before": RECIPE,
+        "after": _or_null(RECIPE),
+        "recipe": RECIPE,
+        "from": _or_null(SOURCE),
+        "norm": _one_of(*NORMS),
+        "eps_written": LENGTH,
+        "eps_label": TEXT,
+        "eps_space": _or_null(LENGTH),
+        "mode": _one_of("decide", "examples"),
+        **dict.fromkeys(("n", "clean_correct", "robust_correct", "implied", "violations", "nonfinite"), COUNT),
+        "passes": {"forward": COUNT, "backward": COUNT},
+        "size": {"parameters": COUNT, "macs": COUNT, "weight_bytes": COUNT},
+        "achieved": _list(_or_null(OBJECT), "a list of objects or nulls"),
+        "outcomes": {"clean": TEXT, "robust": TEXT},
+        "per_class": {"n": COUNTS, "clean": COUNTS, "robust": COUNTS},
+        "keys": {"network": TEXT, "craft": TEXT, "judge": TEXT},
+    },
+    order=tuple(ROW),
+    unique=True,
+    check=_consistent,
+)
+MEASUREMENT = Schema(
+    "measurement",
+    {"stage": TEXT, "key": TEXT, "label": TEXT, "seconds": SPENT, "bytes": COUNT, "machine": OBJECT},
+    order=("stage", "label", "key", "seconds", "bytes"),
+)
+HOLE = Schema("hole", {**ROW, "reason": TEXT}, order=(*ROW, "reason"))
+
+
+def pack(outcomes: Iterable[Any]) -> str:
+    """Truth values as base64: eight to a byte, the first in the highest bit, zeros behind the last (numpy.packbits)."""
+    digits = "".join("1" if outcome else "0" for outcome in outcomes)
+    length = math.ceil(len(digits) / 8)
+    return base64.b64encode(int(digits.ljust(8 * length, "0") or "0", 2).to_bytes(length, "big")).decode("ascii")
+
+
+def bitmap(packed: str, n: int) -> int:
+    """`n` packed truth values as an integer, the first in its highest bit: `&` unites attacks, `bit_count` counts.
+
+    Raises ValueError when the text is not `n` packed values.
+    """
+    try:
+        data = base64.b64decode(packed, validate=True)
+    except ValueError:
+        raise ValueError("not base64") from None
+    padding = 8 * len(data) - n
+    value = int.from_bytes(data, "big")
+    if not 0 <= padding < 8 or value & ((1 << padding) - 1):
+        raise ValueError(f"{len(data)} bytes are not {n} packed outcomes")
+    return value >> padding
+
+
+def unpack(packed: str, n: int) -> list[bool]:
+    """The `n` truth values that `pack` was given. Raises ValueError when the text is not `n` packed values."""
+    return [digit == "1" for digit in f"{bitmap(packed, n):0{n}b}"[:n]] if n else []
+
+
+def problem(item: Any, schema: Schema = RECORD) -> str:
+    """What is wrong with a line, naming the field and its value; empty when nothing is."""
+    return _problem(item, schema.fields, "") or schema.check(item)
+
+
+def _problem(item: Any, fields: dict[str, Any], where: str) -> str:
+    if not isinstance(item, dict):
+        return f"{where.rstrip('.') or 'the line'}: not an object"
+    for name in item:
+        if name not in fields:
+            return f"{where}{name}: unknown field{suggest(name, fields)}"
+    for name, wanted in fields.items():
+        if name not in item:
+            return f"{where}{name}: missing"
+        if isinstance(wanted, dict):
+            if found := _problem(item[name], wanted, f"{where}{name}."):
+                return found
+        elif not wanted.holds(item[name]):
+            return f"{where}{name}: {json.dumps(item[name])[:60]} is not {wanted.words}"
+    return ""
+
+
+def _constant(word: str) -> None:
+    raise ValueError(f"{word} is not a JSON number")
+
+
+def read(path: Path, schema: Schema = RECORD) -> list[dict[str, Any]]:
+    """The checked lines of a file. Raises RequestError, one line naming file, line and field, at the first bad one."""
+    try:
+        lines = Path(path).read_bytes().split(b"\n")
+    except OSError as error:
+        raise RequestError(f"{path}: no {schema.name}s can be read ({error.strerror}); run the suite first") from None
+    items, seen = [], {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            item = json.loads(line, parse_constant=_constant)
+        except ValueError as error:
+            raise RequestError(f"{path}:{number}: not a line of JSON ({error})") from None
+        wrong = problem(item, schema)
+        if not wrong and schema.unique and (first := seen.setdefault(schema.identity(item), number)) != number:
+            wrong = f"the same {schema.name} as line {first}"
+        if wrong:
+            raise RequestError(f"{path}:{number}: {wrong}")
+        items.append(item)
+    return items
+
+
+def write(path: Path, items: Sequence[dict[str, Any]], schema: Schema = RECORD) -> None:
+    """Write the lines, sorted, replacing the file whole. Raises ValueError for an item that `read` would refuse."""
+    for item in items:
+        if wrong := problem(item, schema):
+            raise ValueError(f"{schema.name} {[item.get(name) for name in schema.order]}: {wrong}")
+    ordered = sorted(items, key=schema.identity)
+    save(path, "".join(canonical(item) + "\n" for item in ordered))
+
+
+def save(path: Path, text: str) -> None:
+    """Write a text file as UTF-8 with plain newlines; a reader sees the old file or the new one, never half of it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_bytes(text.encode("utf-8"))
+    os.replace(beside, path)

@@ -1,0 +1,72 @@
+"""Figures and names as short texts, for a page or a terminal."""
+
+import re
+from collections.abc import Iterable
+
+from benchmark.types import Epsilon, Suite
+from leaderboard.table import Column, Estimate, Table
+
+MISSING = "—"
+SPACE = "\u00a0"  # keeps a figure on one line in a narrow column
+NORM = {"inf": "ℓ∞", "2": "ℓ2", "1": "ℓ1"}
+ACTIVE = re.compile(r"[\\`*\[\]<>&|~$#]|(?<!\w)_|_(?!\w)")  # what Markdown, or GitHub, would act on inside a line
+
+
+def escape(text: str) -> str:
+    """A text of a suite, as one line of Markdown that shows exactly it, in a table too."""
+    return ACTIVE.sub(lambda match: f"&#{ord(match[0])};", printable(text))
+
+
+def printable(text: str) -> str:
+    """One line, without what would steer a terminal or a page."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(text.split()))
+
+
+def quantity(value: float, unit: str = "") -> str:
+    """Three significant digits and a decimal prefix.
+
+    >>> quantity(62_100), quantity(1_240_000, "B")
+    ('62.1\\xa0k', '1.24\\xa0MB')
+    """
+    for prefix in ("", "k", "M", "G", "T"):
+        if value < 999.5 or prefix == "T":
+            break
+        value /= 1000
+    return f"{value:.3g}{SPACE}{prefix}{unit}".rstrip()
+
+
+def percent(estimate: Estimate, mark: str = "") -> str:
+    """Mean ± standard deviation over the seeds, in %; no ± for a single one."""
+    if not estimate.values:
+        return MISSING
+    spread = "" if estimate.std is None else f"{SPACE}±{SPACE}{100 * estimate.std:.1f}"
+    return f"{100 * estimate.mean:.1f}{spread}{mark}"
+
+
+def epsilon(suite: Suite, eps: Epsilon) -> str:
+    return eps.label if suite.eps_space is None else f"{eps.label} = {eps.value:.4g} px"
+
+
+def title(suite: Suite, table: Table, column: Column) -> str:
+    """A column's head: an attack's name or the union, ε, and the norm where the grid has several."""
+    name = "Robust accuracy (union)" if column.attack is None else column.attack
+    norm = f" ({NORM[column.norm]})" if len(table.middles) > 1 else ""
+    return f"{name} @ {epsilon(suite, column.eps)}{norm}"
+
+
+def subset(table: Table) -> str:
+    if table.n is None:
+        return "no results yet"
+    return f"{table.n} test images" if table.n == table.total else f"subset: {table.n} of {table.total} test images"
+
+
+def seeds_missing(estimates: Iterable[Estimate]) -> tuple[str, bool]:
+    """The mark of a row whose figures all lack the same number of seeds, and whether each figure needs its own mark."""
+    estimates = [estimate for estimate in estimates if estimate.values]
+    counts = {len(estimate.values) for estimate in estimates}
+    return (of_seeds(estimates[0]), False) if len(counts) == 1 else ("", True)
+
+
+def of_seeds(estimate: Estimate) -> str:
+    got = len(estimate.values)
+    return f" ({got} of {estimate.planned} seeds)" if 0 < got < estimate.planned else ""

@@ -1,0 +1,46 @@
+"""Any evasion attack of the Adversarial Robustness Toolbox, by its class name: {art: {class: DeepFool, max_iter: 50}}."""
+
+import inspect
+
+import art.attacks.evasion
+
+OPTIONS_FROM = "art.attacks.evasion"  # the options are those of the class's own __init__, read from its source
+_GRADIENT = {"NORMS": ("inf", "2", "1")}
+_MINIMUM_L2 = {"NORMS": ("2",), "MINIMUM_NORM": True}
+CLASSES = {
+    "AutoAttack": {"NORMS": ("inf", "2")},
+    "AutoConjugateGradient": _GRADIENT,
+    "AutoProjectedGradientDescent": _GRADIENT,
+    "BasicIterativeMethod": {"NORMS": ("inf",)},
+    "BoundaryAttack": {"NORMS": ("2",), "MINIMUM_NORM": True, "BLACK_BOX": True},
+    "CarliniL0Method": {"NORMS": ("2",), "MINIMUM_NORM": True},
+    "CarliniL2Method": _MINIMUM_L2,
+    "CarliniLInfMethod": {"NORMS": ("inf",), "MINIMUM_NORM": True},
+    "DeepFool": _MINIMUM_L2,
+    "ElasticNet": {"NORMS": ("1", "2"), "MINIMUM_NORM": True},
+    "FastGradientMethod": {"NORMS": ("inf", "2", "1"), "SWEEP": False},
+    "GeoDA": {"NORMS": ("inf", "2", "1"), "MINIMUM_NORM": True, "BLACK_BOX": True},
+    "HopSkipJump": {"NORMS": ("inf", "2"), "MINIMUM_NORM": True, "BLACK_BOX": True},
+    "MomentumIterativeMethod": _GRADIENT,
+    "NewtonFool": _MINIMUM_L2,
+    "ProjectedGradientDescent": _GRADIENT,
+    "ProjectedGradientDescentPyTorch": _GRADIENT,
+    "SaliencyMapMethod": {"NORMS": ("1", "2"), "MINIMUM_NORM": True},
+    "SignOPTAttack": {"NORMS": ("2",), "MINIMUM_NORM": True, "BLACK_BOX": True},
+    "SquareAttack": {"NORMS": ("inf", "2"), "BLACK_BOX": True},
+    "ZooAttack": {"NORMS": ("2",), "MINIMUM_NORM": True, "BLACK_BOX": True},
+}
+
+
+def attack(estimator, budget, *, class_: str, **options):
+    kind = getattr(art.attacks.evasion, class_)
+    accepted = inspect.signature(kind).parameters
+    engine = {
+        "norm": float(budget.norm),
+        "eps": budget.eps,
+        "eps_step": budget.eps / 10,  # ART's defaults (0.1, say) may exceed ε, which it then refuses
+        "batch_size": budget.batch_size,
+        "targeted": False,  # some classes default to True
+        "verbose": False,
+    }
+    return kind(estimator, **{name: value for name, value in engine.items() if name in accepted} | options)

@@ -1,0 +1,27 @@
+"""Projected gradient descent in an ℓp ball (Madry et al., 2018). `restarts: 0` starts from the clean image."""
+
+from typing import Annotated
+
+from art.attacks.evasion import ProjectedGradientDescentPyTorch
+
+NORMS = ("inf", "2", "1")
+
+
+def attack(
+    estimator,
+    budget,
+    *,
+    steps: Annotated[int, "steps > 0"] = 20,
+    restarts: Annotated[int, "restarts >= 0"] = 1,
+    step_ratio: Annotated[float, "step_ratio > 0"] = 0.25,
+):
+    return ProjectedGradientDescentPyTorch(
+        estimator,
+        norm=float(budget.norm),
+        eps=budget.eps,
+        eps_step=budget.eps * step_ratio,
+        max_iter=steps,
+        num_random_init=restarts,
+        batch_size=budget.batch_size,
+        verbose=False,
+    )

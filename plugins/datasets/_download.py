@@ -1,0 +1,25 @@
+"""torchvision's own download of a dataset, when it is found nowhere."""
+
+from collections.abc import Callable
+from http.client import HTTPException
+from pathlib import Path
+
+from benchmark.data import cache_folder
+from benchmark.errors import DataError
+from benchmark.vision import torchvision
+
+
+def download(name: str, class_name: str, searched: tuple[Path, ...], ways: str) -> Path:
+    """Fetch torchvision's dataset `class_name` into the user's cache and return the root that it now lies under.
+
+    Raises DataError, which says where was looked, why the download failed, and the `ways` to get the files.
+    """
+    root = cache_folder() / "data"
+    fetch: Callable = getattr(torchvision().datasets, class_name)
+    try:
+        fetch(root, download=True)
+    except (OSError, RuntimeError, EOFError, HTTPException) as error:
+        where = ", ".join(map(str, searched))
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{name}: not found in {where}, and its download failed ({why}); {ways}") from error
+    return root
