@@ -7,4 +7,9 @@ errors → types → plugins → suite → plan → store → (no torch above th
 → execute → run.  The board is made from the records by the neighbouring package `leaderboard`, which imports no torch.
 """
 
+import os
+
+# ART's trainers draw progress bars that no argument turns off, and tqdm reads this when torch first imports it
+os.environ.setdefault("TQDM_DISABLE", "1")
+
 __version__ = "0.1.0"

@@ -1,9 +1,11 @@
 """A recipe of a suite, `{plugin: {parameter: value}}` or a bare name, checked against the plugin's own signature."""
 
+from dataclasses import replace
+
 from benchmark.errors import PluginError, suggest
 from benchmark.foreign import REFUSED
 from benchmark.plugins import Plugin, Registry
-from benchmark.schema import UNSTATED, Parameter, text
+from benchmark.schema import UNSTATED, Parameter, spelled, text
 from benchmark.types import Recipe
 from benchmark.yaml_nodes import Node
 
@@ -20,14 +22,13 @@ class Recipes:
         `beside` are keys that may stand next to the plugin's, `later` those that are designed but not built yet.
         """
         if not node.is_mapping:
-            if node.is_list:
-                raise node.error(f"must be a {kind} as {{NAME: {{…}}}}, not a list")
+            if node.is_list or node.is_nothing:
+                raise node.error(f"must name one {kind}, as {{NAME: {{…}}}}, not {spelled(node.value)}")
             name, given, where = node.read(text), {}, node
         else:
-            where = self._plugin_key(kind, node, beside, later)
+            where = replace(self._plugin_key(kind, node, beside, later), where=node.where)
             name = where.key
-            empty = not where.is_mapping and not where.is_list and where.value == "" and where.node.style is None
-            given = {} if empty else where.items()
+            given = {} if where.is_nothing else where.items()
         plugin = self.find(kind, name, where)
         return Recipe(kind, name, tuple(sorted(self._arguments(plugin, given, where).items())))
 
@@ -57,6 +58,8 @@ class Recipes:
         what = f"{plugin.kind} {plugin.name!r}"
         own = {parameter.key: parameter for parameter in plugin.parameters}
         klass = self._value(own["class"], given["class"]) if "class" in own and "class" in given else None
+        if klass is None and "OPTIONS_FROM" in plugin.constants:
+            raise where.error(f"{what} needs {own['class'].described()}")
         try:
             accepted = {parameter.key: parameter for parameter in plugin.accepts(klass)}
         except PluginError as error:

@@ -44,8 +44,8 @@ def parameter(argument: ast.arg, default: ast.expr | None) -> Parameter:
     try:
         checked = found.check(ast.literal_eval(default))
     except ValueError as error:
-        reason = "is not a literal" if not _literal(default) else str(error)
-        raise Unreadable(default.lineno, f"parameter {name}: its default {ast.unparse(default)}: {reason}") from None
+        reason = f": {error}" if _literal(default) else " is not a literal"
+        raise Unreadable(default.lineno, f"parameter {name}: its default {ast.unparse(default)}{reason}") from None
     return Parameter(name, accepted, checked, False, condition, pixels)
 
 

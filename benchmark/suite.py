@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.errors import PluginError, suggest
+from benchmark.errors import suggest
 from benchmark.plugins import Registry
 from benchmark.recipes import Recipes
 from benchmark.schema import integer, number, text
@@ -107,7 +107,7 @@ class _Grids:
         recipe = self.recipes.read("attack", node, beside=ATTACK, later=LATER_ATTACK)
         keys = {key: item for key, item in grid.items() if key in ATTACK} | beside
         norm = _norm(keys["norm"]) if "norm" in keys else NORMS[0]
-        norms = self._constant(node, recipe, "NORMS", NORMS[:1])
+        norms = self.recipes.find("attack", recipe.plugin, node).constant("NORMS", recipe, NORMS[:1])
         if norm not in norms:
             problem = f"attack {recipe.plugin!r} has no norm {norm}; it takes {', '.join(norms)}"
             raise node.error(problem + ("" if "norm" in beside else ", so give this attack its own norm"))
@@ -116,12 +116,6 @@ class _Grids:
         eps = self._eps(keys["eps"], norm)
         source = _source(keys["from"], compressions) if "from" in keys else None
         return Attack(name, recipe, norm, eps, source), keys.get("from")
-
-    def _constant(self, node: Node, recipe: Recipe, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            return self.recipes.registry.find("attack", recipe.plugin).constant(name, recipe, default)
-        except PluginError as error:
-            raise node.error(str(error)) from None
 
     def _eps(self, node: Node, norm: str) -> tuple[Epsilon, ...]:
         found: dict[float, Epsilon] = {}
@@ -199,7 +193,7 @@ def _seeds(node: Node) -> tuple[int, ...]:
 
 
 def _norm(node: Node) -> str:
-    norm = str(node.value)
+    norm = node.read(text)
     if norm not in NORMS:
         raise node.error(f"unknown norm {norm!r}{suggest(norm, NORMS)}")
     return norm

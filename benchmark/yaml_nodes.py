@@ -17,6 +17,7 @@ from benchmark.schema import Plain, spelled
 CORE = "tag:yaml.org,2002:"
 TAGS = {CORE + tag for tag in ("str", "int", "float", "bool", "null", "seq", "map", "merge", "timestamp", "value")}
 MERGE = CORE + "merge"
+NESTED = "is nested too deeply to be a suite"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Node:
     @property
     def is_list(self) -> bool:
         return isinstance(self.node, yaml.SequenceNode)
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether nothing stands here, as after `pgd:`."""
+        return isinstance(self.node, yaml.ScalarNode) and self.node.style is None and self.node.value == ""
 
     @property
     def value(self) -> Any:
@@ -114,16 +120,22 @@ def read(path: Path) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         hint = "; indent with spaces, not tabs" if "'\\t'" in (error.problem or "") else ""
-        raise SuiteError(path, mark.line + 1, "", f"not YAML: {error.problem or error.context}{hint}") from None
+        problem = "expected a single document" if "another document" in (error.problem or "") else error.problem
+        raise SuiteError(path, mark.line + 1, "", f"not YAML: {problem or error.context}{hint}") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise SuiteError(path, line, "", f"not YAML: character U+{ord(error.character):04X} is not allowed") from None
+        raise SuiteError(path, line, "", f"not YAML: character U+{error.character:04X} is not allowed") from None
+    except RecursionError:
+        raise SuiteError(path, 1, "", NESTED) from None
     if top is None:
         raise SuiteError(path, 1, "", "the file is empty; a suite starts with its name")
     node = Node(path, top, "", "", 1, 1)
     if not node.is_mapping:
         raise node.error(f"a suite is a mapping of keys such as name and attacks, not {spelled(node.value)}")
-    _check(node, [])
+    try:
+        _check(node, [])
+    except RecursionError:
+        raise SuiteError(path, 1, "", NESTED) from None
     return node
 
 

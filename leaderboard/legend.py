@@ -33,9 +33,8 @@ def holes_section(board: Board, holes: Iterable[Mapping[str, Any]]) -> list[str]
     if waiting:
         lines.append(f"- {waiting} {'cell has' if waiting == 1 else 'cells have'} not been run yet")
     if board.strangers:
-        lines.append(
-            f"- {board.strangers} stored records are not shown: the suite no longer has their cell, or has changed its recipes"
-        )
+        why = "the suite has changed their recipes since, or no longer has their cell"
+        lines.append(f"- stored records that are not shown, {board.strangers}: {why}")
     return ["## Holes", "\n".join(lines)] if lines else []
 
 
@@ -71,39 +70,38 @@ def spent_section(measurements: Iterable[Mapping[str, Any]]) -> list[str]:
 def legend(board: Board) -> list[str]:
     """What the figures mean, and what they do not."""
     seeds = len(board.suite.seeds)
+    few = " With one or two seeds the figures speak of these networks, not of a method." if seeds < 3 else ""
     lines = [
-        "**Clean accuracy**: the share of the n test images whose true label has a strictly larger logit than every other "
-        "class. All rows and seeds of a grid are judged on the same images.",
-        "**An attack @ ε** (“pgd-20 @ 8/255”): the share that is right on the clean image *and* on every candidate of that "
-        "one attack. Ties and logits that are not finite count as broken.",
-        "**Robust accuracy (union) @ ε**: the share that survives *every* attack of one norm at that ε, image by image; a "
-        "network enters only when all of these attacks judged all n images.",
+        "**Clean accuracy**: the share of the n test images whose true label has a strictly larger logit than every "
+        "other class. All rows and seeds of a grid are judged on the same images.",
+        "**An attack @ ε** (“pgd-20 @ 8/255”): the share that is right on the clean image *and* on every candidate of "
+        "that one attack. Ties and logits that are not finite count as broken.",
+        "**Robust accuracy (union) @ ε**: the share that survives *every* attack of one norm at that ε, image by "
+        "image; a network enters only when all of these attacks have judged all n images.",
         "Robust figures are upper bounds: a stronger attack can only lower them.",
-        "**±** is the sample standard deviation over training seeds, not a confidence interval; a single seed has none."
-        + (" With one or two seeds the figures speak of these networks, not of a method." if seeds < 3 else ""),
+        "**Mean ± sample standard deviation** over training seeds, which is not a confidence interval; a single seed "
+        f"has no ±.{few}",
         *_resolution(board),
-        "**Worst class**: per network, the lowest robust accuracy of a class under any single attack at the middle ε (the "
-        "lower of two), an upper bound of the union's.",
-        "**Parameters, MACs, Weights**: of the network as judged; MACs for one image; in brackets the share of the dense row.",
-        "**Crafting passes**: what crafting the row's examples took, mean over seeds; examples that rows share count in each.",
-        "**Verdict**: only rows whose checks were all done and passed are ranked; an *unverified* row is not, and rows "
-        "stand in the suite's order.",
+        "**Worst class**: per network, the lowest robust accuracy that a class has under any single attack at the "
+        "middle ε (the lower of two): an upper bound of the union's.",
+        "**Parameters, MACs, Weights**: of the network as judged; MACs for one image, weights as stored; in brackets "
+        "the share of the dense row's.",
+        "**Crafting passes**: what crafting a row's examples took, mean over seeds; examples that rows share count in "
+        "each of them.",
+        "**Verdict**: only rows whose checks were all done and passed are ranked; an *unverified* row is not, and "
+        "rows stand in the suite's order.",
         f"**{MISSING}**: no result (see Holes). *(1 of 2 seeds)*: fewer seeds than planned are in the figure.",
         f"Protocol version: {escape(', '.join(board.protocols)) or 'no records yet'}.",
     ]
-    blocks = ["## Legend", "\n".join(f"- {line}" for line in lines)]
-    return [*blocks, "Reproduce this board with", f"```sh\n{_command(board)}\n```"]
+    command = f"Reproduce this board with\n\n```sh\n{_command(board)}\n```"
+    return ["## Legend", "\n".join(f"- {line}" for line in lines), command]
 
 
 def _resolution(board: Board) -> list[str]:
-    """How far the test images' own chance can move one network's accuracy: Wilson's interval (1927) where it is widest."""
+    """How far the chance of the test images moves one network's accuracy: Wilson's interval (1927) at its widest."""
     sizes = sorted({table.n for table in board.tables if table.n})
-    halves = [f"{100 * Z * math.sqrt(n + Z * Z) / (2 * (n + Z * Z)):.1f} points at n = {n}" for n in sizes]
-    return (
-        [f"The choice of test images moves one network's accuracy by up to ±{', '.join(halves)} (95 %)."]
-        if halves
-        else []
-    )
+    halves = [f"±{100 * Z / (2 * math.sqrt(n + Z * Z)):.1f} points (n = {n})" for n in sizes]
+    return [f"The choice of test images moves one network's accuracy by up to {', '.join(halves)}, 95 %."] * bool(sizes)
 
 
 def _command(board: Board) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.types import Recipe, canonical
+from benchmark.types import BEFORE, Recipe, canonical
 from leaderboard.legend import holes_section, legend, spent_section
 from leaderboard.match import Record
 from leaderboard.records import RECORD
@@ -14,6 +14,7 @@ from leaderboard.text import (
     MISSING,
     NORM,
     SPACE,
+    at,
     epsilon,
     escape,
     of_seeds,
@@ -58,13 +59,14 @@ def _grid(board: Board, table: Table) -> list[str]:
     faulty = [name for name in attacks if any(column.attack == name for row in table.rows for column in row.faults)]
     wide = len(table.columns) + 1 > WIDE
     blocks = [f"## {escape(table.grid.name)}", _facts(board, table)]
-    blocks.append(_rows(board, table, table.unions if wide else table.columns, _overview(board, table), faulty))
+    shown = table.unions if wide else table.columns
+    blocks.append(_rows(board, table, shown, table.middles, _sizes(table), faulty))
     for name in attacks if wide else ():
-        columns = [column for column in table.columns if column.attack == name]
-        blocks += [f"### {escape(name)}", _rows(board, table, columns, {PASSES: _passes(name)}, faulty)]
+        own = [column for column in table.columns if column.attack == name]
+        blocks += [f"### {escape(name)}", _rows(board, table, own, [], {PASSES: _passes(name)}, faulty)]
     for number, name in enumerate(faulty, start=1):
         blocks.append(f"<sup>{number}</sup> {escape(name)}: {_faults(board, table, name)}.")
-    return [*blocks, _recipes(board, table)]
+    return [*blocks, _recipes(table)]
 
 
 def _facts(board: Board, table: Table) -> str:
@@ -90,7 +92,7 @@ def _facts(board: Board, table: Table) -> str:
         )
     unions: dict[tuple[str, ...], list[str]] = {}
     for column in table.unions:
-        unions.setdefault(column.attacks, []).append(title(suite, table, column).partition("@ ")[2])
+        unions.setdefault(column.attacks, []).append(at(suite, table, column))
     over = [f"{', '.join(attacks)} @ {', '.join(labels)}" for attacks, labels in unions.items()]
     lines.append(f"The union is over: {escape('; '.join(over))}")
     if table.missing:
@@ -98,21 +100,15 @@ def _facts(board: Board, table: Table) -> str:
     return "  \n".join(lines)
 
 
-def _overview(board: Board, table: Table) -> dict[str, Cell]:
+def _sizes(table: Table) -> dict[str, Cell]:
     """The cells behind a row's accuracies."""
-
-    def worst(column: Column) -> Cell:
-        return lambda row: percent(row.worst[column])
-
-    cells = {}
-    for column in table.middles:
-        cells[escape(f"Worst class @ {title(board.suite, table, column).partition('@ ')[2]}")] = worst(column)
-    cells["Parameters"] = _size(table, "parameters")
-    cells["MACs"] = _size(table, "macs")
-    cells["Weights"] = _size(table, "weight_bytes", "B")
-    cells[PASSES] = _passes(None)
-    cells["Verdict"] = lambda row: UNVERIFIED
-    return cells
+    return {
+        "Parameters": _size(table, "parameters"),
+        "MACs": _size(table, "macs"),
+        "Weights": _size(table, "weight_bytes", "B"),
+        PASSES: _passes(None),
+        "Verdict": lambda row: UNVERIFIED,
+    }
 
 
 def _size(table: Table, name: str, unit: str = "") -> Cell:
@@ -138,22 +134,28 @@ def _passes(attack: str | None) -> Cell:
 
 
 def _rows(
-    board: Board, table: Table, columns: Sequence[Column], others: Mapping[str, Cell], faulty: Sequence[str]
+    board: Board,
+    table: Table,
+    columns: Sequence[Column],
+    worst: Sequence[Column],
+    others: Mapping[str, Cell],
+    faulty: Sequence[str],
 ) -> str:
-    """A Markdown table with a line per row: clean accuracy, `columns`, `others`."""
+    """A Markdown table with a line per row: clean accuracy, `columns`, the worst class at `worst`, `others`."""
+    names = [title(board.suite, table, column) for column in columns]
+    names += [f"Worst class @ {at(board.suite, table, column)}" for column in worst]
+    heads = ["Compression", "Training", "Clean accuracy", *map(escape, names), *others]
     lines = []
     for row in table.rows:
-        mark, each = seeds_missing([row.clean, *(row.accuracy[column] for column in columns)])
-        line = {"Compression": escape(row.compression), "Training": escape(row.training) + mark}
-        line["Clean accuracy"] = percent(row.clean, of_seeds(row.clean) if each else "")
-        for column in columns:
-            estimate = row.accuracy[column]
-            note = f"<sup>{faulty.index(column.attack) + 1}</sup>" if column in row.faults else ""
-            shown = percent(estimate, (of_seeds(estimate) if each else "") + note)
-            line[escape(title(board.suite, table, column))] = shown
-        lines.append(line | {name: cell(row) for name, cell in others.items()})
-    frame = pd.DataFrame(lines)
-    sides = ["left" if name in ("Compression", "Training", "Verdict") else "right" for name in frame.columns]
+        figures = [row.clean, *(row.accuracy[column] for column in columns), *(row.worst[column] for column in worst)]
+        mark, each = seeds_missing(figures)
+        shown = [percent(figure, of_seeds(figure) if each else "") for figure in figures]
+        for place, column in enumerate(columns, start=1):
+            shown[place] += f"<sup>{faulty.index(column.attack) + 1}</sup>" if column in row.faults else ""
+        others_shown = [cell(row) for cell in others.values()]
+        lines.append([escape(row.compression), escape(row.training) + mark, *shown, *others_shown])
+    sides = ["left" if head in ("Compression", "Training", "Verdict") else "right" for head in heads]
+    frame = pd.DataFrame(lines, columns=heads)
     return frame.to_markdown(index=False, tablefmt="pipe", disable_numparse=True, colalign=sides)
 
 
@@ -171,11 +173,13 @@ def _faults(board: Board, table: Table, attack: str) -> str:
 
 
 def _recipe(recipe: Recipe) -> str:
+    if recipe == BEFORE:
+        return "the training before it, once more"
     arguments = ", ".join(f"{name.rstrip('_')} {canonical(value)}" for name, value in recipe.arguments)
     return escape(recipe.plugin + (f" ({arguments})" if arguments else ""))
 
 
-def _recipes(board: Board, table: Table) -> str:
+def _recipes(table: Table) -> str:
     """What the names in the tables stand for, folded away."""
     lines = []
     for compression in table.grid.compressions:

@@ -163,7 +163,8 @@ def bitmap(packed: str, n: int) -> int:
 
 def unpack(packed: str, n: int) -> list[bool]:
     """The `n` truth values that `pack` was given. Raises ValueError when the text is not `n` packed values."""
-    return [digit == "1" for digit in f"{bitmap(packed, n):0{n}b}"[:n]] if n else []
+    value = bitmap(packed, n)
+    return [bool(value >> place & 1) for place in reversed(range(n))]
 
 
 def problem(item: Any, schema: Schema = RECORD) -> str:

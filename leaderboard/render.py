@@ -16,7 +16,7 @@ from leaderboard import markdown
 from leaderboard.match import Record
 from leaderboard.records import HOLE, MEASUREMENT, Schema, read, save
 from leaderboard.table import Table, build
-from leaderboard.text import MISSING, SPACE, of_seeds, percent, printable, quantity, subset, title
+from leaderboard.text import MISSING, SPACE, at, of_seeds, percent, printable, quantity, subset
 
 ROWS = 15  # of a grid, on a terminal
 COLUMNS = 4  # with more ε than this, a terminal shows the middle one
@@ -59,9 +59,7 @@ def _short_table(suite: Suite, table: Table) -> str:
         ]
         lines.append([printable(cell.replace(SPACE, " ")) for cell in cells])
     heads = ["compression", "training", "clean %"]
-    heads += [
-        printable(title(suite, table, column).replace("Robust accuracy (union)", "robust %")) for column in columns
-    ]
+    heads += [printable(f"robust % @ {at(suite, table, column)}") for column in columns]
     sides = ["left", "left"] + ["right"] * len(heads)  # the two sizes included, which `heads` lacks
     drawn = tabulate(lines, [*heads, "parameters", "weights"], tablefmt="simple", disable_numparse=True, colalign=sides)
     more = len(table.rows) - ROWS

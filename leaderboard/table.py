@@ -59,7 +59,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """One grid's rows. `n` of `total` test images were judged (None: nothing was); `missing`: cells without a record."""
+    """One grid's rows: `n` of `total` test images judged (None: nothing was), `missing` the cells without a record."""
 
     grid: Grid
     n: int | None
@@ -202,17 +202,14 @@ def _worst_class(records: list[Record]) -> float:
 
 def _passes(network: dict, attack: str | None, way: str, columns: Sequence[Column]) -> int | None:
     """Crafting's passes for one network; a craft that serves several ε counts once. None until all are there."""
-    wanted = [
-        (column.attack, column.eps.value) for column in columns if column.attack and attack in (None, column.attack)
-    ]
-    if not all(place in network for place in wanted):
+    own = [column for column in columns if column.attack and attack in (None, column.attack)]
+    records = [network.get((column.attack, column.eps.value)) for column in own]
+    if None in records:
         return None
-    crafts = {network[place]["keys"]["craft"]: network[place]["passes"][way] for place in wanted}
-    return sum(crafts.values())
+    return sum({record["keys"]["craft"]: record["passes"][way] for record in records}.values())
 
 
 def _faults(column: Column, networks: list[dict]) -> tuple[int, int]:
-    records = [
-        network[column.attack, column.eps.value] for network in networks if (column.attack, column.eps.value) in network
-    ]
+    judged = [network.get((column.attack, column.eps.value)) for network in networks]
+    records = [record for record in judged if record]
     return sum(record["violations"] for record in records), sum(record["nonfinite"] for record in records)

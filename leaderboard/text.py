@@ -47,11 +47,15 @@ def epsilon(suite: Suite, eps: Epsilon) -> str:
     return eps.label if suite.eps_space is None else f"{eps.label} = {eps.value:.4g} px"
 
 
+def at(suite: Suite, table: Table, column: Column) -> str:
+    """A column's ε, and its norm where the grid has several."""
+    return epsilon(suite, column.eps) + (f" ({NORM[column.norm]})" if len(table.middles) > 1 else "")
+
+
 def title(suite: Suite, table: Table, column: Column) -> str:
-    """A column's head: an attack's name or the union, ε, and the norm where the grid has several."""
+    """A column's head: an attack's name or the union, and ε."""
     name = "Robust accuracy (union)" if column.attack is None else column.attack
-    norm = f" ({NORM[column.norm]})" if len(table.middles) > 1 else ""
-    return f"{name} @ {epsilon(suite, column.eps)}{norm}"
+    return f"{name} @ {at(suite, table, column)}"
 
 
 def subset(table: Table) -> str:

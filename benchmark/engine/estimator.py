@@ -1,11 +1,8 @@
 """One ART classifier per model, built so that none of ART's traps is open."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-
-os.environ.setdefault("TQDM_DISABLE", "1")  # ART's trainers draw bars that no argument turns off
 
 import torch
 from art.estimators.classification import PyTorchClassifier

@@ -11,6 +11,8 @@ import torch
 
 from benchmark.engine.random_start import Draws
 
+Bound = float | torch.Tensor  # of the pixel range; a tensor where it differs from pixel to pixel
+
 _TINY = torch.finfo(torch.float32).tiny
 
 
@@ -22,11 +24,8 @@ class Norm(Protocol):
     def length(self, delta: torch.Tensor) -> torch.Tensor:
         """The norm of each perturbation, shape [m, 1, …, 1]."""
 
-    def steepest(self, gradient: torch.Tensor, stuck: torch.Tensor) -> torch.Tensor:
-        """The step of length 1 that ascends fastest; zero where the gradient is.
-
-        stuck: bool, the pixels at an end of their range that the gradient pushes against.
-        """
+    def steepest(self, gradient: torch.Tensor, point: torch.Tensor, low: Bound, high: Bound) -> torch.Tensor:
+        """The step of length 1 at `point` that ascends fastest, zero where the gradient is; low, high: the pixel range."""
 
     def project(self, delta: torch.Tensor, eps: float) -> torch.Tensor:
         """A point of the ball of radius eps; never moves a pixel away from zero, so the pixel range stays respected."""
@@ -41,7 +40,7 @@ class LInf:
     def length(self, delta):
         return _column(delta.flatten(1).abs().amax(1), delta)
 
-    def steepest(self, gradient, stuck):
+    def steepest(self, gradient, point, low, high):
         return gradient.sign()
 
     def project(self, delta, eps):
@@ -57,7 +56,7 @@ class L2:
     def length(self, delta):
         return _column(delta.flatten(1).norm(dim=1), delta)
 
-    def steepest(self, gradient, stuck):
+    def steepest(self, gradient, point, low, high):
         # twice: the squares of a confident network's gradients underflow
         largest = LInf.length(self, gradient).clamp_min(_TINY)
         gradient = gradient / largest
@@ -81,7 +80,8 @@ class L1:
     def length(self, delta):
         return _column(delta.flatten(1).abs().sum(1), delta)
 
-    def steepest(self, gradient, stuck):
+    def steepest(self, gradient, point, low, high):
+        stuck = ((point <= low) & (gradient < 0)) | ((point >= high) & (gradient > 0))
         flat = gradient.masked_fill(stuck, 0).flatten(1)
         count = max(1, round(self.share * flat.shape[1]))
         chosen = flat.abs().topk(count, dim=1).indices

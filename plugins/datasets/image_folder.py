@@ -3,7 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -18,7 +18,11 @@ DEEP = ("I", "F")  # PIL modes (and their variants, as I;16) of more than 8 bits
 
 
 def dataset(
-    roots: tuple[Path, ...], *, folder: str, resize: int | None = None, channels: Literal["rgb", "grey"] = "rgb"
+    roots: tuple[Path, ...],
+    *,
+    folder: str,
+    resize: Annotated[int | None, "resize > 0"] = None,
+    channels: Literal["rgb", "grey"] = "rgb",
 ) -> Dataset:
     """The images under `folder`, which is absolute or lies under one of the roots; classes are sorted by name.
 
@@ -26,18 +30,15 @@ def dataset(
     Hidden files and those that are no images by their suffix are skipped. Raises DataError for a folder that is not
     there, classes that differ between train and test, and an image that cannot be read or is of another size.
     """
-    if resize is not None and resize < 1:
-        raise DataError(f"image_folder: resize is {resize}; give a number of pixels, 1 or more")
     top = next((root / folder for root in roots if (root / folder).is_dir()), Path(folder))
     if not (top / "train").is_dir() or not (top / "test").is_dir():
         where = ", ".join(map(str, roots))
         raise DataError(f"image_folder: no {folder} with train and test in it, in {where}; give --data DIR")
     classes = _folders(top / "train")
-    if not classes or classes != _folders(top / "test"):
-        odd = sorted(set(classes) ^ set(_folders(top / "test")))
-        raise DataError(
-            f"{top}: train and test must hold the same classes, at least one; {', '.join(odd)} is in one only"
-        )
+    if odd := sorted(set(classes) ^ set(_folders(top / "test"))):
+        raise DataError(f"{top}: train and test must hold the same classes; only one of them has {', '.join(odd)}")
+    if not classes:
+        raise DataError(f"{top}: no class in train or test; each needs one folder of images for each class")
     files = {part: [_images(top / part / name) for name in classes] for part in ("train", "test")}
     identity = {
         "folder": str(top.resolve()),
