@@ -60,8 +60,9 @@ def _short_table(suite: Suite, table: Table) -> str:
         lines.append([printable(cell.replace(SPACE, " ")) for cell in cells])
     heads = ["compression", "training", "clean %"]
     heads += [printable(f"robust % @ {at(suite, table, column)}") for column in columns]
-    sides = ["left", "left"] + ["right"] * len(heads)  # the two sizes included, which `heads` lacks
-    drawn = tabulate(lines, [*heads, "parameters", "weights"], tablefmt="simple", disable_numparse=True, colalign=sides)
+    heads += ["parameters", "weights"]
+    sides = ["left", "left"] + ["right"] * (len(heads) - 2)
+    drawn = tabulate(lines, heads, tablefmt="simple", disable_numparse=True, colalign=sides)
     more = len(table.rows) - ROWS
     last = [f"… and {more} more in leaderboard.md"] if more > 0 else []
     about = f"{printable(table.grid.name)}: {subset(table)}; unverified, so not ranked"

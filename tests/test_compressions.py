@@ -268,6 +268,13 @@ def test_grouped_and_depthwise_convolutions_and_a_convolutional_head(criterion):
     assert torch.equal(logits(pruned), logits(again))
 
 
+def test_channels_that_go_together_count_as_many_under_global_scope():
+    torch.manual_seed(0)
+    pruned, state = cut(Grouped(), ratio=0.5, scope="global")
+    assert state["achieved"]["channel_ratio"] == pytest.approx(0.5, abs=0.04)
+    assert logits(pruned).isfinite().all()
+
+
 def refusal(model: nn.Module, classes: int = 10, **arguments) -> str:
     before = weights(model)
     with pytest.raises(CompressionError) as error:
@@ -309,6 +316,20 @@ def test_a_layer_that_cannot_shrink_is_named():
 
 def test_a_network_without_a_classifier_is_refused():
     assert "7 outputs" in refusal(make("eight_layer_cnn"), classes=7, ratio=0.5)
+
+
+def test_a_network_that_cannot_be_traced_is_refused():
+    class Detached(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.head = nn.Linear(64, 32), nn.Linear(32, 10)
+
+        def forward(self, x):
+            if torch.is_grad_enabled():
+                raise ValueError("no gradients,\nplease")
+            return self.head(self.first(x.flatten(1)))
+
+    assert "cannot trace this network (ValueError: no gradients, please)" in refusal(Detached(), ratio=0.5)
 
 
 def test_a_network_with_nothing_to_prune_is_refused():

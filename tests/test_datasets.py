@@ -161,7 +161,7 @@ def test_a_damaged_gz_file_is_named(tmp_path, how):
 
 
 class OldDtype:
-    """Pickles as the official files' arrays do: with a dtype whose flags are numbers, which numpy 2.4 deprecates."""
+    """Pickles as the official files' arrays do: with a dtype whose flags are numbers (numpy 2.4.0 to 2.4.4 warn)."""
 
     def __reduce__(self):
         return np.dtype, ("u1", 0, 1)

@@ -1,8 +1,8 @@
 """The frozen copy of a network that gradients are taken through: the same function, cheaper to differentiate.
 
-BatchNorm is folded into the convolution or linear layer before it (in float64), parametrised weights are baked, the memory
-format is channels_last, weights ask for no gradient, and on request the body computes in bf16 and only its last linear
-layer in fp32. When training moves the original's weights, `refresh` copies them over; the copy's structure is kept.
+BatchNorm is folded into the convolution or linear layer before it (in float64), parametrised weights are baked, the
+memory format is channels_last, weights ask for no gradient, and on request the body computes in bf16 and only its last
+linear layer in fp32. When training moves the original's weights, `refresh` copies them over and keeps the structure.
 """
 
 import copy
@@ -24,7 +24,7 @@ class AttackView:
     """A copy of `module` to attack through; the original is not run, and must be in eval mode while it is read.
 
     example: float32 [m, c, h, w], a few inputs on the module's device, to see which layer follows which.
-    bf16: compute the body in bfloat16. fold: fold BatchNorm; off for networks in which rounding matters (quantised twins).
+    bf16: compute the body in bfloat16. fold: fold BatchNorm; off where rounding decides (quantised twins).
     """
 
     def __init__(self, module: nn.Module, example: torch.Tensor, bf16: bool = False, fold: bool = True):

@@ -25,7 +25,7 @@ class Norm(Protocol):
         """The norm of each perturbation, shape [m, 1, …, 1]."""
 
     def steepest(self, gradient: torch.Tensor, point: torch.Tensor, low: Bound, high: Bound) -> torch.Tensor:
-        """The step of length 1 at `point` that ascends fastest, zero where the gradient is; low, high: the pixel range."""
+        """The step of length 1 at `point` that ascends fastest; low, high: the pixel range."""
 
     def project(self, delta: torch.Tensor, eps: float) -> torch.Tensor:
         """A point of the ball of radius eps; never moves a pixel away from zero, so the pixel range stays respected."""
@@ -70,8 +70,8 @@ class L2:
 
 
 class L1:
-    """Sparse steps (Tramèr & Boneh, 2019): the steepest ascent in ℓ1 moves one pixel, which takes too many steps, so the
-    step is shared by the hundredth of the pixels with the largest gradients, of those that still can move (Croce &
+    """Sparse steps (Tramèr & Boneh, 2019): the steepest ascent in ℓ1 moves one pixel, which takes too many steps, so
+    one step is shared by the hundredth of the pixels with the largest gradients, of those that still can move (Croce &
     Hein, 2021)."""
 
     name = "1"

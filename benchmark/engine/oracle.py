@@ -24,9 +24,9 @@ _EXAMPLES = 4  # inputs that a new view is tried on
 class Oracle:
     """Gradients of a torch classifier (pixels in, logits out) with respect to its input.
 
-    precision: "bf16" computes the network's body in bfloat16, "auto" does where the hardware multiplies bf16 faster than
-    fp32. A module with the attribute `quantised_twin = True` is always run as it is, in fp32: half a quantisation
-    step decides there. `forward` and `backward` count examples, the judge's included.
+    precision: "bf16" computes the network's body in bfloat16, "auto" does so where the hardware multiplies bf16 faster
+    than fp32. A module with the attribute `quantised_twin = True` is always run as it is, in fp32: half a
+    quantisation step decides there. `forward` and `backward` count examples, the judge's included.
 
     Tensors of the module may change between calls of `refresh`; its other attributes are those of the first one.
     """
@@ -47,7 +47,9 @@ class Oracle:
                 self._view.refresh()
             else:
                 twin = getattr(self.module, "quantised_twin", False)
-                bf16 = not twin and (self.precision == "bf16" or (self.precision == "auto" and has_bf16(example.device)))
+                bf16 = not twin and (
+                    self.precision == "bf16" or (self.precision == "auto" and has_bf16(example.device))
+                )
                 self._view = AttackView(self.module, example[:_EXAMPLES], bf16=bf16, fold=not twin)
 
     @property

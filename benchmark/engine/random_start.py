@@ -1,8 +1,8 @@
 """Random numbers that belong to an example, not to a batch.
 
-A counter-based generator (Salmon et al., 2011): the i-th number of an example is a hash of (seed, example, run, i). So a
-random start does not depend on the batch size, on the order of the examples, or on which others are attacked, and
-it touches no global generator. Integers decide, hence a CPU and a GPU draw the same uniforms, bit for bit.
+A counter-based generator (Salmon et al., 2011): the i-th number of an example is a hash of (seed, example, run, i). So
+a random start does not depend on the batch size, on the order of the examples, or on which others are attacked, and it
+touches no global generator. Integers decide, hence a CPU and a GPU draw the same uniforms, bit for bit.
 """
 
 import math

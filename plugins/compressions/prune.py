@@ -85,8 +85,12 @@ def _refuse_computed_weights(model: nn.Module) -> None:
 
 def _graph(model: nn.Module, example: torch.Tensor) -> torch_pruning.DependencyGraph:
     """Which layers depend on which. Traced through autograd, so no weight may be frozen; leaves eval mode behind."""
-    with torch.enable_grad():
-        return torch_pruning.DependencyGraph().build_dependency(model, example)
+    try:
+        with torch.enable_grad():
+            return torch_pruning.DependencyGraph().build_dependency(model, example)
+    except Exception as error:  # its tracer fails in as many ways as there are operations that it does not know
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise CompressionError(f"prune: Torch-Pruning cannot trace this network ({reason})") from error
 
 
 def _removed(layers: list[Layer], scores: dict[str, torch.Tensor], ratio: float, scope: str) -> Removed:
@@ -94,10 +98,7 @@ def _removed(layers: list[Layer], scores: dict[str, torch.Tensor], ratio: float,
     if scope == "local":
         counts = {name: min(len(score) - 1, round(len(score) * ratio)) for name, score in scores.items()}
     else:
-        # each layer's best channel is left out of the ranking, so that no layer is emptied
-        ranked = sorted((value, name) for name, score in scores.items() for value in score.sort().values[:-1].tolist())
-        lowest = [name for _, name in ranked[: round(sum(map(len, scores.values())) * ratio)]]
-        counts = {name: lowest.count(name) for name in scores}
+        counts = _lowest_anywhere(scores, {layer.name: layer.tied for layer in layers}, ratio)
     removed = {}
     for layer in layers:
         score = scores[layer.name]
@@ -106,6 +107,20 @@ def _removed(layers: list[Layer], scores: dict[str, torch.Tensor], ratio: float,
             offsets = torch.arange(layer.tied).unsqueeze(1) * len(score)
             removed[layer.name] = (channels + offsets).flatten().sort().values.tolist()
     return removed
+
+
+def _lowest_anywhere(scores: dict[str, torch.Tensor], tied: dict[str, int], ratio: float) -> dict[str, int]:
+    """How many of each layer's scores are among the lowest of all, until `ratio` of all channels is reached."""
+    # each layer's best channel is left out of the ranking, so that no layer is emptied
+    ranked = sorted((value, name) for name, score in scores.items() for value in score.sort().values[:-1].tolist())
+    counts = dict.fromkeys(scores, 0)
+    left = round(sum(len(score) * tied[name] for name, score in scores.items()) * ratio)
+    for _, name in ranked:
+        if left <= 0:
+            break
+        counts[name] += 1
+        left -= tied[name]
+    return counts
 
 
 def _search(removed_at: Callable[[float], Removed], cut: Callable[[Removed], nn.Module], target: float) -> Removed:

@@ -29,7 +29,7 @@ def dataset(roots: tuple[Path, ...]) -> Dataset:
     for train in (True, False):
         try:
             with warnings.catch_warnings():
-                # the files' own pickled dtypes are of a form that numpy 2.4 deprecates
+                # the files' dtypes are pickled in a form that numpy 2.4.0 to 2.4.4 deprecate
                 warnings.filterwarnings("ignore", message=r"dtype\(\): align should be passed")
                 source = torchvision().datasets.CIFAR10(root, train=train)
         except (OSError, RuntimeError) as error:
