@@ -6,7 +6,7 @@ from typing import Any
 from benchmark.outcomes import both, count, pack, unpack
 from benchmark.plan import Plan
 from benchmark.store import Store
-from benchmark.types import BEFORE, PROTOCOL, Attack, Cell, Compression, Grid, Suite, Training
+from benchmark.types import BEFORE, PROTOCOL, Attack, Cell, Compression, Grid, Outcome, Suite, Training
 
 
 def records(suite: Suite, plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
@@ -16,16 +16,15 @@ def records(suite: Suite, plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
             yield _record(suite, cell, plan, store)
 
 
-def holes(plan: Plan, store: Store, failed: dict[str, str], skipped: dict[str, str]) -> Iterator[dict[str, Any]]:
+def holes(plan: Plan, store: Store, outcome: Outcome) -> Iterator[dict[str, Any]]:
     """One line for each cell that could not be done, with the reason; cells that were not asked for have none."""
     for cell in plan.cells:
-        needed = set(plan.needed(cell))
-        causes = [key for key in plan.stages if key in needed and key in failed and not store.has(key)]
+        causes = [key for key in plan.needed(cell) if key in outcome.failed]
+        lacking = [outcome.skipped[key] for key in plan.needed(cell) if key in outcome.skipped]
         if causes:
-            stage = plan.stages[causes[0]]
-            reason = f"failed: {stage.label}: {failed[stage.key]}"
-        elif needed & skipped.keys():
-            reason = f"skipped: needs {skipped[next(key for key in plan.stages if key in needed & skipped.keys())]}"
+            reason = f"failed: {plan.stages[causes[0]].label}: {outcome.failed[causes[0]]}"
+        elif lacking:
+            reason = f"skipped: needs {lacking[0]}"
         else:
             continue
         yield _place(cell) | {"reason": reason}
@@ -47,7 +46,8 @@ def _record(suite: Suite, cell: Cell, plan: Plan, store: Store) -> dict[str, Any
     attack = _named(grid.attacks, cell.attack)
     clean, craft, judged = store.result(cell.clean), store.result(cell.craft), store.result(cell.judge)
     network = store.result(cell.network)
-    robust = both(clean["correct"], _stands(judged, craft, cell.eps.value))
+    robust = both(clean["correct"], _stands(judged, craft, cell.eps.value), clean["n"])
+    mode = plan.stages[cell.craft].task.mode
     return _place(cell) | {
         "protocol": PROTOCOL,
         "suite": suite.name,
@@ -66,10 +66,12 @@ def _record(suite: Suite, cell: Cell, plan: Plan, store: Store) -> dict[str, Any
         "eps_written": cell.eps.written,
         "eps_label": cell.eps.label,
         "eps_space": suite.eps_space,
-        "mode": plan.stages[cell.craft].task.mode,
+        "mode": mode,
+        "boundary": mode == "examples" and craft["minimum_norm"],  # such an attack stops there by nature
+        "limit": vars(grid.limit),
         "n": clean["n"],
-        "clean_correct": count(clean["correct"]),
-        "robust_correct": count(robust),
+        "clean_correct": count(clean["correct"], clean["n"]),
+        "robust_correct": count(robust, clean["n"]),
         "implied": 0,  # every ε is attacked on its own
         "violations": craft["violations"],
         "nonfinite": craft["nonfinite"],
@@ -117,7 +119,8 @@ def _achieved(compression: Compression, training: Training, steps: list[dict]) -
 
 def _per_class(clean: dict, robust: str) -> dict[str, list[int]]:
     labels, classes = clean["labels"], len(clean["classes"])
-    columns = {"n": [True] * clean["n"], "clean": unpack(clean["correct"], clean["n"]), "robust": unpack(robust, clean["n"])}
+    n = clean["n"]
+    columns = {"n": [True] * n, "clean": unpack(clean["correct"], n), "robust": unpack(robust, n)}
     totals = {name: [0] * classes for name in columns}
     for name, outcomes in columns.items():
         for label, outcome in zip(labels, outcomes, strict=True):

@@ -42,7 +42,9 @@ class Dataset:
             if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
                 raise DataError(f"{part}_labels must be int64 [{len(images)}], not {labels.dtype} {list(labels.shape)}")
             if not len(labels) or not 0 <= int(labels.min()) <= int(labels.max()) < len(self.classes):
-                raise DataError(f"{part}_labels must be one of the {len(self.classes)} classes, and at least one of them")
+                raise DataError(
+                    f"{part}_labels must be one of the {len(self.classes)} classes, and at least one of them"
+                )
         if self.train_images.shape[1:] != self.test_images.shape[1:]:
             raise DataError("training and test images differ in shape")
 
@@ -76,7 +78,9 @@ class Images:
         """float32 [m, c, h, w] in [0, 1] on the device."""
         return self.images[index].to(self.device).float().div_(255)
 
-    def batches(self, size: int, generator: torch.Generator | None = None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def batches(
+        self, size: int, generator: torch.Generator | None = None
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """(pixels, labels) batches of at most `size`; shuffled if a generator is given."""
         order = torch.randperm(len(self), generator=generator) if generator else torch.arange(len(self))
         for index in order.split(size):

@@ -10,7 +10,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def resolve(asked: str) -> str:
-    """"cpu" or "cuda" for what was asked; "auto" takes a GPU where there are one and a torch that can use it."""
+    """ "cpu" or "cuda" for what was asked; "auto" takes a GPU where there are one and a torch that can use it."""
     usable = _torch_has_cuda() and _gpu_visible()
     if asked == "cuda" and not usable:
         raise RequestError("--device cuda: no GPU that the installed torch can use; give --device cpu or auto")

@@ -1,14 +1,14 @@
 """Every error a user can meet, as one tree.
 
-    LeanarmorError                 one line: the thing, the value, the way out
-    ├── RequestError               what was asked for is wrong; exit status 2, nothing has been run
-    │   ├── SuiteError             a suite file: carries file, line and key
-    │   ├── PluginError            a plugin file: unknown, found twice, or cannot be read
-    │   └── DataError              a dataset that is not there, or is not what it was
-    ├── StoreError                 an artifact that is missing or damaged
-    └── StageError                 a stage that could not be done; the rest of the grid goes on
-        ├── CompressionError       a compression that did not achieve what it says
-        └── AttackError            an attack that broke its contract (modified the model, wrong shape, …)
+LeanarmorError                 one line: the thing, the value, the way out
+├── RequestError               what was asked for is wrong; exit status 2, nothing has been run
+│   ├── SuiteError             a suite file: carries file, line and key
+│   ├── PluginError            a plugin file: unknown, found twice, or cannot be read
+│   └── DataError              a dataset that is not there, or is not what it was
+├── StoreError                 an artifact that is missing or damaged
+└── StageError                 a stage that could not be done; the rest of the grid goes on
+    ├── CompressionError       a compression that did not achieve what it says
+    └── AttackError            an attack that broke its contract (modified the model, wrong shape, …)
 """
 
 import difflib

@@ -30,7 +30,9 @@ def _estimate(to_run: list, store: Store) -> list[str]:
     known = [estimate for stage in to_run if (estimate := store.estimate(stage))]
     unknown = Counter(stage.kind for stage in to_run if not store.estimate(stage))
     seconds, weight = sum(s for s, _ in known), sum(b for _, b in known)
-    lines = [f"Time left: {duration(seconds)}; disk: {weight / 1e6:,.1f} MB (from {len(known)} like stages)."] if known else []
+    lines = []
+    if known:
+        lines += [f"Time left: {duration(seconds)}; disk: {weight / 1e6:,.1f} MB (from {len(known)} like stages)."]
     if unknown:
         what = ", ".join(f"{number} {kind}" for kind, number in unknown.items())
         lines += [f"Time and disk unknown for {what}: no such stage has been run here yet."]
@@ -47,7 +49,7 @@ def explain(plan: Plan, store: Store) -> str:
 
 
 def duration(seconds: float) -> str:
-    """"45 s", "12 min", "3 h 20 min"."""
+    """ "45 s", "12 min", "3 h 20 min"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

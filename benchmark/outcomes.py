@@ -1,35 +1,46 @@
 """Per-example outcomes as packed bits: what makes unions over attacks and paired tests exact. Pure Python, no numpy.
 
-A packed string is base64 of ⌈n/8⌉ bytes, the first example in the highest bit of the first byte.
+A packed text is base64 of ⌈n/8⌉ bytes, the first example in the highest bit of the first byte, zeros behind the last
+(numpy.packbits).
 """
 
 import base64
 from collections.abc import Iterable
 
 
-def pack(outcomes: Iterable[bool]) -> str:
-    """Bits of a sequence of booleans, example 0 first."""
-    bits = "".join("1" if outcome else "0" for outcome in outcomes)
-    padded = bits + "0" * (-len(bits) % 8)
-    return base64.b64encode(bytes(int(padded[i : i + 8], 2) for i in range(0, len(padded), 8))).decode()
+def pack(outcomes: Iterable[object]) -> str:
+    """Truth values as a packed text, example 0 first."""
+    digits = "".join("1" if outcome else "0" for outcome in outcomes)
+    length = -(-len(digits) // 8)
+    return base64.b64encode(int(digits.ljust(8 * length, "0") or "0", 2).to_bytes(length)).decode("ascii")
+
+
+def bitmap(packed: str, n: int) -> int:
+    """`n` packed truth values as an integer, the first in its highest bit: `&` unites attacks, `bit_count` counts.
+
+    Raises ValueError when the text is not `n` packed values.
+    """
+    try:
+        data = base64.b64decode(packed, validate=True)
+    except ValueError:
+        raise ValueError("not base64") from None
+    padding = 8 * len(data) - n
+    value = int.from_bytes(data)
+    if not 0 <= padding < 8 or value & ((1 << padding) - 1):
+        raise ValueError(f"{len(data)} bytes are not {n} packed outcomes")
+    return value >> padding
 
 
 def unpack(packed: str, n: int) -> list[bool]:
-    """The n booleans behind `pack`'s string."""
-    bits = "".join(f"{byte:08b}" for byte in base64.b64decode(packed))
-    if not n <= len(bits) < n + 8:
-        raise ValueError(f"{len(bits)} bits cannot be {n} outcomes")
-    return [bit == "1" for bit in bits[:n]]
+    """The `n` truth values that `pack` was given. Raises ValueError when the text is not `n` packed values."""
+    return [digit == "1" for digit in f"{bitmap(packed, n):0{n}b}"[:n]]
 
 
-def both(left: str, right: str) -> str:
-    """True where both are."""
-    a, b = base64.b64decode(left), base64.b64decode(right)
-    if len(a) != len(b):
-        raise ValueError(f"outcomes of {len(a)} and {len(b)} bytes are not of the same examples")
-    return base64.b64encode(bytes(x & y for x, y in zip(a, b, strict=True))).decode()
+def both(left: str, right: str, n: int) -> str:
+    """Packed: true where both are."""
+    return pack(digit == "1" for digit in f"{bitmap(left, n) & bitmap(right, n):0{n}b}")
 
 
-def count(packed: str) -> int:
-    """How many are true."""
-    return int.from_bytes(base64.b64decode(packed)).bit_count()
+def count(packed: str, n: int) -> int:
+    """How many of the n are true."""
+    return bitmap(packed, n).bit_count()

@@ -39,7 +39,7 @@ Keep = Callable[[Cell], bool]
 
 @dataclass
 class Plan:
-    """Stages by key, in an order in which every stage comes after its inputs; the cells; and what naive work would be."""
+    """Stages by key, each after its inputs; the cells made of them; and what naive work would be."""
 
     stages: dict[str, Stage] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
@@ -93,20 +93,20 @@ class _Planner:
                             )  # fmt: skip
 
     def _network(self, grid: Grid, compression: Compression, training: Training, seed: int) -> Stage:
-        row = f"{grid.name} · {{}}{training.name} · seed {seed}"
-        stage = dense = self._network_stage("train", grid, training.before, seed, {}, row.format(""))
+        start, end = f"{grid.name} · ", f"{training.name} · seed {seed}"
+        stage = dense = self._network_stage("train", grid, training.before, seed, {}, start + end)
         for number, step in enumerate(compression.steps, 1):
             inputs = {"network": stage.key}
-            name = f"{compression.name}, step {number} · "
+            label = f"{start}{compression.name}, step {number} · {end}"
             if step.kind == "compression":
                 inputs["dense"] = dense.key
-                stage = self._network_stage("compress", grid, step, seed, inputs, row.format(name))
+                stage = self._network_stage("compress", grid, step, seed, inputs, label)
             else:
                 recipe = training.before if step == BEFORE else step
-                stage = self._network_stage("tune", grid, recipe, seed, inputs, row.format(name))
+                stage = self._network_stage("tune", grid, recipe, seed, inputs, label)
         if training.after:
-            name = f"{compression.name}, after · "
-            stage = self._network_stage("tune", grid, training.after, seed, {"network": stage.key}, row.format(name))
+            label = f"{start}{compression.name}, after · {end}"
+            stage = self._network_stage("tune", grid, training.after, seed, {"network": stage.key}, label)
         return stage
 
     def _source(self, grid: Grid, compression: Compression, training: Training, seed: int, attack: Attack):

@@ -14,15 +14,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmark import collect
+from benchmark import collect, forecast
 from benchmark.device import DEVICES, resolve
 from benchmark.errors import LeanarmorError, RequestError, suggest
 from benchmark.plan import Keep, Plan, plan
 from benchmark.plugins import Registry
 from benchmark.store import Store
 from benchmark.suite import load
-from benchmark.types import Cell, Limit, Suite
-from leaderboard.records import HOLE, MEASUREMENT, save, write
+from benchmark.types import Cell, Limit, Outcome, Suite
+from leaderboard.records import HOLE, MEASUREMENT, default_out, save, write
 
 AXES = ("grid", "compression", "training", "seed", "attack", "eps")
 STORE = Path("results") / "store"
@@ -48,9 +48,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("suite", type=Path, help="a YAML suite file, as suites/quickstart.yaml")
     parser.add_argument("--out", type=Path, help="where the board is written (default: results/SUITE)")
     parser.add_argument("--store", type=Path, default=STORE, help="where artifacts are kept (default: %(default)s)")
-    parser.add_argument("--data", type=Path, action="append", default=[], metavar="DIR", help="look for data here first")
+    parser.add_argument(
+        "--data", type=Path, action="append", default=[], metavar="DIR", help="look for data here first"
+    )
     parser.add_argument("--plugins", type=Path, action="append", default=[], metavar="DIR", help="your own plugins")
-    parser.add_argument("--only", action="append", default=[], metavar="AXIS=NAME", help=f"run a part: {', '.join(AXES)}")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="AXIS=NAME", help=f"run a part: {', '.join(AXES)}"
+    )
     parser.add_argument("--limit", metavar="train=N,test=N", help="use fewer examples (the board says so)")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="default: %(default)s")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and what it would cost; run nothing")
@@ -61,28 +65,40 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _main(options: argparse.Namespace) -> int:
     registry = Registry(options.plugins)
-    suite = _limited(load(options.suite, registry), options.limit)
+    written = load(options.suite, registry)
+    suite = _limited(written, options.limit)
     device = resolve(options.device)
-    keep = _keep(suite, options.only)
     whole = plan(suite, registry, device)
-    wanted = plan(suite, registry, device, keep) if options.only else whole
+    wanted = plan(suite, registry, device, _keep(suite, options.only)) if options.only else whole
     if not wanted.cells:
         raise RequestError(f"--only {' '.join(options.only)}: no cell of {suite.path} is all of these")
     store = Store(options.store)
-    if options.dry_run or options.explain:
-        from benchmark import forecast
-
-        print(forecast.explain(wanted, store) if options.explain else forecast.dry_run(suite, wanted, store))
+    if options.dry_run:
+        print(forecast.dry_run(suite, wanted, store))
         return 0
-    return _run(suite, whole, wanted, store, registry, device, options)
-
-
-def _run(suite: Suite, whole: Plan, wanted: Plan, store: Store, registry: Registry, device: str, options) -> int:
-    """Run what is missing, then write the board of everything of the suite that the store holds."""
+    if options.explain:
+        print(forecast.explain(wanted, store))
+        return 0
     started = time.monotonic()
-    failed, skipped, ran = {}, {}, 0
-    out = options.out or Path("results") / options.suite.stem
-    if any(not store.has(stage.key) for stage in wanted.stages.values()):
+    out = options.out or default_out(options.suite)
+    outcome = _execute(wanted, store, registry, device, options)
+    if outcome.tracebacks:
+        save(
+            out / "errors.log",
+            "\n".join(f"{whole.stages[key].label}\n{text}" for key, text in outcome.tracebacks.items()),
+        )
+    board = _write(written, suite, whole, store, outcome, out)
+    if not options.quiet:
+        done = len(wanted.stages) - len(outcome.failed) - len(outcome.skipped) - outcome.ran
+        print(f"{outcome.ran} stages run, {done} already done, in {time.monotonic() - started:.0f} s")
+    print(f"board: {board}")
+    return _complain(outcome)
+
+
+def _execute(wanted: Plan, store: Store, registry: Registry, device: str, options: argparse.Namespace) -> Outcome:
+    """Run what is not in the store; torch is imported only if there is something to run."""
+    outcome = Outcome()
+    if any(not store.has(key) for key in wanted.stages):
         from benchmark.execute import local
         from benchmark.execute.progress import Progress
         from benchmark.stages.workplace import Workplace
@@ -90,37 +106,35 @@ def _run(suite: Suite, whole: Plan, wanted: Plan, store: Store, registry: Regist
         with Progress(wanted, store, quiet=options.quiet) as progress:
             place = Workplace(store, registry, device, tuple(options.data), progress.tell)
             outcome = local.run(wanted, place, progress.began, progress.ended)
-        failed, skipped, ran = outcome.failed, outcome.skipped, outcome.ran
-        if outcome.tracebacks:
-            save(out / "errors.log", "\n".join(f"{whole.stages[k].label}\n{t}" for k, t in outcome.tracebacks.items()))
-    for stage in wanted.stages.values():
-        if store.has(stage.key):
+    for key, stage in wanted.stages.items():
+        if store.has(key):
             store.remember(stage)
-    board = _write(suite, whole, store, failed, skipped, out)
-    if not options.quiet:
-        done = len(wanted.stages) - len(failed) - len(skipped)
-        print(f"{ran} stages run, {done - ran} already done, in {time.monotonic() - started:.0f} s")
-    print(f"board: {board}")
-    if failed:
-        causes = Counter(failed.values()).most_common(5)
-        print(f"error: {len(failed)} stages failed, {len(skipped)} more needed them:", file=sys.stderr)
-        for reason, times in causes:
-            print(f"  {reason}" + (f" ({times} times)" if times > 1 else ""), file=sys.stderr)
-    return 1 if failed else 0
+    return outcome
 
 
-def _write(suite: Suite, whole: Plan, store: Store, failed: dict, skipped: dict, out: Path) -> Path:
-    from leaderboard import render
+def _write(written: Suite, suite: Suite, whole: Plan, store: Store, outcome: Outcome, out: Path) -> Path:
+    """The evidence and the board of everything of the suite that the store holds; the suite as written is its order."""
+    from leaderboard import render  # brings pandas
 
     records = list(collect.records(suite, whole, store))
-    holes = list(collect.holes(whole, store, failed, skipped))
+    holes = list(collect.holes(whole, store, outcome))
     measurements = list(collect.measurements(whole, store))
     write(out / "records.jsonl", records)
     write(out / "measurements.jsonl", measurements, MEASUREMENT)
     write(out / "failures.jsonl", holes, HOLE)
-    board = render.write_board(suite, records, measurements, holes, out)
-    print(render.headline(suite, records))
+    board = render.write_board(written, records, measurements, holes, out)
+    print(render.headline(written, records))
     return board
+
+
+def _complain(outcome: Outcome) -> int:
+    """Say what failed, most frequent first; the exit status."""
+    if not outcome.failed:
+        return 0
+    print(f"error: {len(outcome.failed)} stages failed, {len(outcome.skipped)} more needed them:", file=sys.stderr)
+    for reason, times in Counter(outcome.failed.values()).most_common(5):
+        print(f"  {reason}" + (f" ({times} times)" if times > 1 else ""), file=sys.stderr)
+    return 1
 
 
 def _limited(suite: Suite, limit: str | None) -> Suite:

@@ -42,7 +42,8 @@ def parameter(argument: ast.arg, default: ast.expr | None) -> Parameter:
     if default is None:
         return found
     try:
-        checked = found.check(ast.literal_eval(default))
+        value = ast.literal_eval(default)
+        checked = found.check(list(value) if isinstance(value, tuple) else value)  # () is a list that cannot change
     except ValueError as error:
         reason = f": {error}" if _literal(default) else " is not a literal"
         raise Unreadable(default.lineno, f"parameter {name}: its default {ast.unparse(default)}{reason}") from None

@@ -1,12 +1,12 @@
 """Key → artifact on disk: whole or not at all, checked on reading, and able to say why a stage runs again.
 
-    artifacts/ab/abcd…/artifact.json   what made it, its result, its provenance, checksums of its files
-    artifacts/ab/abcd…/weights.safetensors, …
-    partial/abcd…/                     pieces of a stage in flight: a training's checkpoint, a craft's chunks
-    ledger/…json                       label → the ingredients it was last made from (for --explain)
-    fingerprints/…                     dataset → fingerprint of its tensors, when it was first loaded
-    timings.jsonl                      what stages took, for estimates
-    damaged/                           artifacts whose bytes were not those that were written
+artifacts/ab/abcd…/artifact.json   what made it, its result, its provenance, checksums of its files
+artifacts/ab/abcd…/weights.safetensors, …
+partial/abcd…/                     pieces of a stage in flight: a training's checkpoint, a craft's chunks
+ledger/…json                       label → the ingredients it was last made from (for --explain)
+fingerprints/…                     dataset → fingerprint of its tensors, when it was first loaded
+timings.jsonl                      what stages took, for estimates
+damaged/                           artifacts whose bytes were not those that were written
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -47,15 +47,19 @@ class Store:
         try:
             (root / "artifacts").mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RequestError(
-                f"--store {root}: {error.strerror}; give a folder that can be written to"
-            ) from None
+            raise RequestError(f"--store {root}: {error.strerror}; give a folder that can be written to") from None
 
     def folder(self, key: str) -> Path:
         return self.root / "artifacts" / key[:2] / key
 
     def has(self, key: str) -> bool:
         return (self.folder(key) / "artifact.json").exists()
+
+    def sound(self, key: str) -> bool:
+        """Whether an artifact is there and its JSON is what was written; a damaged one is moved aside."""
+        with suppress(StoreError):
+            return self.has(key) and bool(self.artifact(key))
+        return False
 
     def artifact(self, key: str) -> dict[str, Any]:
         """An artifact's JSON, checked against its own digest; StoreError if it is missing or damaged."""
@@ -172,7 +176,8 @@ class Store:
         }
         content = json.loads(canonical(content))
         write_whole(draft.folder / "artifact.json", json.dumps(content | {"digest": _digest(content)}).encode())
-        _sync_folder(draft.folder)
+        for path in (*draft.folder.iterdir(), draft.folder):
+            _sync(path)
         weight = sum(path.stat().st_size for path in draft.folder.iterdir())
         target = self.folder(stage.key)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -181,12 +186,13 @@ class Store:
         except OSError:
             if not self.has(stage.key):  # otherwise another run finished the same stage first: its artifact stays
                 raise
-        _sync_folder(target.parent)
+        _sync(target.parent)
         self.remember(stage)
         line = {"like": _like(stage), "seconds": draft.measured.get("seconds", 0.0), "bytes": weight}
         with open(self.root / "timings.jsonl", "a") as timings:
             timings.write(json.dumps(line) + "\n")
-        shutil.rmtree(self.root / "partial" / stage.key, ignore_errors=True)
+        for left in (self.root / "partial" / stage.key, *(self.root / "writing").glob(f"{stage.key}.*")):
+            shutil.rmtree(left, ignore_errors=True)  # what kills, and runs that were slower, have left
 
     def _quarantine(self, key: str, problem: str) -> None:
         """Move a damaged artifact aside, so that the next look finds it missing and makes it again."""
@@ -209,7 +215,7 @@ def write_whole(path: Path, content: bytes) -> None:
     beside.replace(path)
 
 
-def _sync_folder(path: Path) -> None:
+def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

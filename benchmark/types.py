@@ -82,7 +82,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Attack:
-    """A column of the board: a recipe, its norm, its ε list, and where its examples are crafted (None: on the target)."""
+    """A column of the board: a recipe, norm and ε list, and where its examples are crafted (None: on the target)."""
 
     name: str
     recipe: Recipe
@@ -191,6 +191,16 @@ class Cell:
     clean: str
     craft: str
     judge: str
+
+
+@dataclass
+class Outcome:
+    """What became of a plan: how many stages ran, and why those that did not could not."""
+
+    ran: int = 0
+    failed: dict[str, str] = field(default_factory=dict)  # key → the reason, on one line
+    skipped: dict[str, str] = field(default_factory=dict)  # key → the label of the stage that it lacked
+    tracebacks: dict[str, str] = field(default_factory=dict)  # key → for the log
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,8 @@ def legend(board: Board) -> list[str]:
         "that one attack. Ties and logits that are not finite count as broken.",
         "**Robust accuracy (union) @ ε**: the share that survives *every* attack of one norm at that ε, image by "
         "image; a network enters only when all of these attacks have judged all n images.",
+        *["*(boundary)*: this attack stops at the boundary, and another network judges: such examples transfer badly."]
+        * any(table.boundary for table in board.tables),
         "Robust figures are upper bounds: a stronger attack can only lower them.",
         "**Mean ± sample standard deviation** over training seeds, which is not a confidence interval; a single seed "
         f"has no ±.{few}",
@@ -105,12 +107,14 @@ def _resolution(board: Board) -> list[str]:
 
 
 def _command(board: Board) -> str:
-    """The command that makes these records: a test limit given on the command line shows in n."""
+    """The command that makes these records, with the limits that were given beside the suite."""
     words = ["python", "-m", "benchmark.run", str(board.suite.path)]
-    limited = {
-        table.n
+    given = {
+        f"{part}={value}"
         for table in board.tables
-        if table.n and table.n != min(table.grid.limit.test or table.total, table.total)
+        if table.limit
+        for part, value in vars(table.limit).items()
+        if value is not None and value != getattr(table.grid.limit, part)
     }
-    words += [word for n in limited for word in ("--limit", f"test={n}")]
+    words += ["--limit", ",".join(sorted(given, reverse=True))] if given else []
     return shlex.join(words)

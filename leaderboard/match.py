@@ -31,7 +31,7 @@ def claim(suite: Suite, grid: Grid, records: Iterable[Record]) -> dict[Place, Re
     filed = {place(record): record for record in records}
     found = {cell: filed[cell] for cell in places(suite, grid) if cell in filed and _as_planned(grid, filed[cell])}
     networks: dict[tuple, str] = {}
-    for name in ("n", "dataset"):
+    for name in ("n", "dataset", "limit"):
         values = sorted({canonical(record[name]) for record in found.values()})
         if len(values) > 1:
             raise RequestError(

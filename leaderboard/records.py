@@ -5,16 +5,16 @@ not be done. README.md, beside this file, documents every field. One object per 
 that depends on nothing but the objects: the same results are the same bytes.
 """
 
-import base64
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmark.errors import RequestError, suggest
+from benchmark.outcomes import bitmap
 from benchmark.types import NORMS, canonical
 
 
@@ -118,6 +118,8 @@ RECORD = Schema(
         "eps_label": TEXT,
         "eps_space": _or_null(LENGTH),
         "mode": _one_of("decide", "examples"),
+        "boundary": Value("true or false", lambda value: isinstance(value, bool)),
+        "limit": {"train": _or_null(COUNT), "test": _or_null(COUNT)},
         **dict.fromkeys(("n", "clean_correct", "robust_correct", "implied", "violations", "nonfinite"), COUNT),
         "passes": {"forward": COUNT, "backward": COUNT},
         "size": {"parameters": COUNT, "macs": COUNT, "weight_bytes": COUNT},
@@ -138,33 +140,9 @@ MEASUREMENT = Schema(
 HOLE = Schema("hole", {**ROW, "reason": TEXT}, order=(*ROW, "reason"))
 
 
-def pack(outcomes: Iterable[Any]) -> str:
-    """Truth values as base64: eight to a byte, the first in the highest bit, zeros behind the last (numpy.packbits)."""
-    digits = "".join("1" if outcome else "0" for outcome in outcomes)
-    length = math.ceil(len(digits) / 8)
-    return base64.b64encode(int(digits.ljust(8 * length, "0") or "0", 2).to_bytes(length, "big")).decode("ascii")
-
-
-def bitmap(packed: str, n: int) -> int:
-    """`n` packed truth values as an integer, the first in its highest bit: `&` unites attacks, `bit_count` counts.
-
-    Raises ValueError when the text is not `n` packed values.
-    """
-    try:
-        data = base64.b64decode(packed, validate=True)
-    except ValueError:
-        raise ValueError("not base64") from None
-    padding = 8 * len(data) - n
-    value = int.from_bytes(data, "big")
-    if not 0 <= padding < 8 or value & ((1 << padding) - 1):
-        raise ValueError(f"{len(data)} bytes are not {n} packed outcomes")
-    return value >> padding
-
-
-def unpack(packed: str, n: int) -> list[bool]:
-    """The `n` truth values that `pack` was given. Raises ValueError when the text is not `n` packed values."""
-    value = bitmap(packed, n)
-    return [bool(value >> place & 1) for place in reversed(range(n))]
+def default_out(suite: Path) -> Path:
+    """Where a suite's board and its evidence lie unless --out says otherwise."""
+    return Path("results") / Path(suite).stem
 
 
 def problem(item: Any, schema: Schema = RECORD) -> str:

@@ -14,7 +14,7 @@ from benchmark.suite import load
 from benchmark.types import Suite
 from leaderboard import markdown
 from leaderboard.match import Record
-from leaderboard.records import HOLE, MEASUREMENT, Schema, read, save
+from leaderboard.records import HOLE, MEASUREMENT, Schema, default_out, read, save
 from leaderboard.table import Table, build
 from leaderboard.text import MISSING, SPACE, at, of_seeds, percent, printable, quantity, subset
 
@@ -23,11 +23,6 @@ COLUMNS = 4  # with more ε than this, a terminal shows the middle one
 SIZES = {"parameters": "", "weight_bytes": "B"}
 
 Lines = Iterable[Mapping[str, Any]]
-
-
-def default_out(path: Path | str) -> Path:
-    """Where a suite's board and its evidence lie unless --out says otherwise."""
-    return Path("results") / Path(path).stem
 
 
 def write_board(suite: Suite, records: Iterable[Record], measurements: Lines, holes: Lines, out: Path) -> Path:

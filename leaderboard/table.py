@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from benchmark.errors import RequestError
-from benchmark.types import Compression, Epsilon, Grid, Suite, Training
+from benchmark.outcomes import bitmap
+from benchmark.types import Compression, Epsilon, Grid, Limit, Suite, Training
 from leaderboard.match import Place, Record, claim, places
-from leaderboard.records import bitmap
 
 UNVERIFIED = "unverified (no checks have run)"
 
@@ -64,10 +64,12 @@ class Table:
     grid: Grid
     n: int | None
     total: int | None
+    limit: Limit | None  # as it was run: the suite's own, or the command line's
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     missing: tuple[Place, ...]
     planned: int
+    boundary: frozenset[str] = frozenset()  # attacks whose examples stop at the boundary and are judged elsewhere
 
     @property
     def unions(self) -> list[Column]:
@@ -126,10 +128,12 @@ def _table(suite: Suite, grid: Grid, found: dict[Place, Record]) -> Table:
         grid=grid,
         n=one and one["n"],
         total=one and one["dataset"]["test_total"],
+        limit=one and Limit(**one["limit"]),
         columns=columns,
         rows=tuple(rows),
         missing=tuple(place for place in cells if place not in found),
         planned=len(cells),
+        boundary=frozenset(record["attack"] for record in found.values() if record["boundary"]),
     )
 
 

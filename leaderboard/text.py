@@ -55,13 +55,15 @@ def at(suite: Suite, table: Table, column: Column) -> str:
 def title(suite: Suite, table: Table, column: Column) -> str:
     """A column's head: an attack's name or the union, and ε."""
     name = "Robust accuracy (union)" if column.attack is None else column.attack
+    name += " (boundary)" if column.attack in table.boundary else ""
     return f"{name} @ {at(suite, table, column)}"
 
 
 def subset(table: Table) -> str:
     if table.n is None:
         return "no results yet"
-    return f"{table.n} test images" if table.n == table.total else f"subset: {table.n} of {table.total} test images"
+    test = f"{table.n} test images" if table.n == table.total else f"subset: {table.n} of {table.total} test images"
+    return f"{test}, trained on a subset of {table.limit.train}" if table.limit and table.limit.train else test
 
 
 def seeds_missing(estimates: Iterable[Estimate]) -> tuple[str, bool]:

@@ -1,5 +1,6 @@
 """The board from synthetic records, against figures worked out by hand."""
 
+import base64
 import csv
 import io
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmark import outcomes
 from benchmark.errors import RequestError
 from benchmark.plugins import Registry
 from benchmark.suite import load
@@ -87,6 +89,8 @@ def record(of: Suite, cell: tuple, robust: str, clean: str = CLEAN, **changes) -
         "eps_label": eps.label,
         "eps_space": of.eps_space,
         "mode": "decide",
+        "boundary": False,
+        "limit": vars(own.limit),
         "n": len(robust),
         "clean_correct": clean.count("1"),
         "robust_correct": robust.count("1"),
@@ -99,8 +103,8 @@ def record(of: Suite, cell: tuple, robust: str, clean: str = CLEAN, **changes) -
         else {"parameters": 1_000_000, "macs": 8_000_000, "weight_bytes": 4_000_000},
         "achieved": [None for _ in compression.steps],
         "outcomes": {
-            "clean": records.pack(bit == "1" for bit in clean),
-            "robust": records.pack(b == "1" for b in robust),
+            "clean": outcomes.pack(bit == "1" for bit in clean),
+            "robust": outcomes.pack(b == "1" for b in robust),
         },
         "per_class": {"n": classes("1" * 10), "clean": classes(clean), "robust": classes(robust)},
         "keys": {"network": f"net {cell[1:4]}", "craft": f"craft {cell}", "judge": f"judge {cell}"},
@@ -127,13 +131,13 @@ def tables(text: str) -> list[list[dict[str, str]]]:
 def test_packed_bits_are_numpys_and_come_back():
     chance = random.Random(0)
     for n in (0, 1, 7, 8, 9, 100):
-        outcomes = [chance.random() < 0.5 for _ in range(n)]
-        packed = records.pack(outcomes)
-        assert records.base64.b64decode(packed) == np.packbits(np.array(outcomes, dtype=bool)).tobytes()
-        assert records.unpack(packed, n) == outcomes
+        drawn = [chance.random() < 0.5 for _ in range(n)]
+        packed = outcomes.pack(drawn)
+        assert base64.b64decode(packed) == np.packbits(np.array(drawn, dtype=bool)).tobytes()
+        assert outcomes.unpack(packed, n) == drawn
     for wrong, n in (("gA==", 9), ("gA==", 0), ("/w==", 7), ("?", 8)):
         with pytest.raises(ValueError):
-            records.unpack(wrong, n)
+            outcomes.unpack(wrong, n)
 
 
 def test_mean_and_sample_deviation_over_seeds_and_the_union_over_attacks():
@@ -236,9 +240,10 @@ def test_a_subset_is_called_one_and_the_whole_is_not():
     text = page(of, every(of, dataset=dataset))
     assert "**subset: 10 of 360 test images**" in text
     assert "\npython -m benchmark.run suites/small.yaml\n" in text
-    assert "\npython -m benchmark.run suites/small.yaml --limit test=10\n" in page(
-        suite(), every(suite(), dataset=dataset)
-    )
+    limited = every(suite(), dataset=dataset, limit={"train": 50, "test": 10})
+    text = page(suite(), limited)
+    assert "**subset: 10 of 360 test images, trained on a subset of 50**" in text
+    assert "\npython -m benchmark.run suites/small.yaml --limit train=50,test=10\n" in text
 
 
 def test_both_spellings_of_epsilon_are_shown():
@@ -246,6 +251,13 @@ def test_both_spellings_of_epsilon_are_shown():
     text = page(of, every(of))
     assert "pgd-20 @ 8/255 = 0.01569 px" in tables(text)[0][0]
     assert "divided by 0.5, and in pixels of [0, 1]: 8/255 = 0.01569 px" in text
+
+
+def test_examples_that_stop_at_the_boundary_are_labelled_where_others_judge_them():
+    of = suite(seeds=(0,))
+    lines = [line | {"boundary": line["attack"] == "one"} for line in every(of)]
+    assert "one (boundary) @ 0.1" in tables(page(of, lines))[0][0] and "*(boundary)*" in page(of, lines)
+    assert "boundary)" not in page(of, every(of))
 
 
 def test_norms_are_never_united():
@@ -397,7 +409,7 @@ def test_headline_is_short():
         (lambda line: line.update(steps=[{"a": {}, "b": {}}]), "is not a list of recipes"),
         (lambda line: line.update(robust_correct=5), "robust_correct: 5, but outcomes.robust holds 6"),
         (lambda line: line["outcomes"].update(clean="A"), "outcomes.clean: not base64"),
-        (lambda line: line["outcomes"].update(robust=records.pack([0] * 4 + [1] * 6)), "is wrong on its clean image"),
+        (lambda line: line["outcomes"].update(robust=outcomes.pack([0] * 4 + [1] * 6)), "is wrong on its clean image"),
         (lambda line: line["per_class"].update(n=[10, 1]), "per_class.n: sums to 11, not to 10"),
         (lambda line: line["dataset"].update(test_total=9), "n: 10 is not in 1…9"),
     ],

@@ -29,4 +29,4 @@ def sgd(
     )
     if schedule == "cosine":
         return CosineAnnealingLR(estimator.optimizer, T_max=epochs)
-    return MultiStepLR(estimator.optimizer, milestones=milestones if schedule == "step" else [], gamma=0.1)
+    return MultiStepLR(estimator.optimizer, milestones=list(milestones) if schedule == "step" else [], gamma=0.1)

@@ -5,7 +5,9 @@ import platform
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+
+import torch
 
 from benchmark.errors import LeanarmorError, StoreError
 from benchmark.plan import Plan
@@ -14,23 +16,21 @@ from benchmark.stages.craft import craft
 from benchmark.stages.judge import judge
 from benchmark.stages.train import train, tune
 from benchmark.stages.workplace import Workplace, provenance
-from benchmark.types import Stage
+from benchmark.types import Outcome, Stage
 
 RUNNERS = {"train": train, "compress": compress, "tune": tune, "craft": craft, "judge": judge}
 
 
-@dataclass
-class Outcome:
-    """What became of a plan: how many stages ran, and why those that did not could not."""
-
-    ran: int = 0
-    failed: dict[str, str] = field(default_factory=dict)  # key → one line
-    skipped: dict[str, str] = field(default_factory=dict)  # key → which stage it needed
-    tracebacks: dict[str, str] = field(default_factory=dict)  # key → for the log
+def _exact_arithmetic() -> None:
+    """On a GPU, convolutions would run in TF32 and not the same way twice; a judge is fp32, and records repeat."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
 
 
 def run(plan: Plan, place: Workplace, began: Callable[[Stage], None], ended: Callable[[Stage, bool], None]) -> Outcome:
     """Run what is not in the store. A failure is never stored: its dependants are skipped, the rest goes on."""
+    _exact_arithmetic()
     outcome = Outcome()
     for stage in plan.stages.values():
         _ensure(stage, plan, place, outcome, began, ended)
@@ -60,10 +60,8 @@ def _ensure(stage: Stage, plan: Plan, place: Workplace, outcome: Outcome, began,
 def _ensure_sound(stage: Stage, plan: Plan, place: Workplace, outcome: Outcome, began, ended) -> bool:
     """As `_ensure`, but an artifact that turns out damaged is made again."""
     if place.store.has(stage.key):
-        try:
+        with suppress(StoreError):  # it has been moved aside
             place.store.verify(stage.key)
-        except StoreError:  # it has been moved aside
-            pass
     return _ensure(stage, plan, place, outcome, began, ended)
 
 
@@ -75,9 +73,11 @@ def _run_one(stage: Stage, place: Workplace, outcome: Outcome) -> str | None:
             RUNNERS[stage.kind](stage, place, draft)
             draft.provenance = provenance(place.device)
             draft.measured = {"seconds": round(time.perf_counter() - started, 3), "machine": _machine()}
-    except LeanarmorError as error:
-        return str(error)
-    except Exception as error:  # a plugin's, or a library's: the grid goes on without it
+    except (Exception, SystemExit) as error:  # ours, a plugin's or a library's: the grid goes on without it
+        if place.store.has(stage.key):  # another run on this store was faster, and took our pieces away
+            return None
+        if isinstance(error, LeanarmorError):
+            return str(error)
         outcome.tracebacks[stage.key] = traceback.format_exc()
         return f"{type(error).__name__}: {' '.join(str(error).split())} (at {_where(error)})"
     outcome.ran += 1

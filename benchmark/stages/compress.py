@@ -1,5 +1,6 @@
 """Apply one compression step to a network."""
 
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -31,14 +32,15 @@ def compress(stage: Stage, place: Workplace, draft: Draft) -> None:
     data = place.data(stage.task.dataset, train_limit=stage.task.limit).training
     network = networks.load(place, stage.input("network"))
     dense = networks.load(place, stage.input("dense")).module
+    plugin = place.registry.find("compression", recipe.plugin).load()  # first: running its file may draw numbers
     generator = seed_everything(derive("compress", recipe.described(), stage.task.seed))
     context = CompressContext(network.example(), data, generator, dense, network.size(), network.classes)
-    given = place.registry.find("compression", recipe.plugin).load().compress(network.module, context, **recipe.kwargs)
+    given = plugin.compress(network.module, context, **deepcopy(recipe.kwargs))
     module, state = given if isinstance(given, tuple) else (given, None)
     network.module = module.to(place.device).eval()
     network.steps.append({"plugin": recipe.plugin, "arguments": recipe.kwargs, "state": state})
     _check(network, recipe.plugin)
-    draft.result = networks.save(network, draft.folder)
+    draft.result = networks.save(place, network, draft.folder)
 
 
 def settle(place: Workplace, network: Network, data: TrainingData, seed: int) -> None:
@@ -57,7 +59,9 @@ def _check(network: Network, plugin: str) -> None:
     try:
         canonical(network.steps)
     except (TypeError, ValueError) as error:
-        raise CompressionError(f"compression {plugin}: its state is not JSON ({error}); give dicts, lists, numbers and strings") from None
+        raise CompressionError(
+            f"compression {plugin}: its state is not JSON ({error}); give dicts, lists, numbers and strings"
+        ) from None
     with torch.no_grad():
         logits = network.module(network.example())
     if logits.shape != (1, network.classes):

@@ -6,6 +6,7 @@ resumption: a kill loses at most the one in flight.
 """
 
 import json
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from benchmark.data import Images
-from benchmark.engine.estimator import Classifier, counting
 from benchmark.engine.ball import clip, inside
+from benchmark.engine.estimator import Classifier, counting
 from benchmark.errors import AttackError
 from benchmark.plugins import Plugin
 from benchmark.stages import network as networks
@@ -37,7 +38,11 @@ def craft(stage: Stage, place: Workplace, draft: Draft) -> None:
     before = {name: tensor.clone() for name, tensor in network.module.state_dict().items()}
     budget = Budget(task.norm, task.eps[0], CHUNK, task.mode)
     plugin = place.registry.find("attack", task.attack.plugin)
-    attack = _build(plugin, estimator, budget, task, place)
+    plugin.load()  # before anything is seeded: running its file may draw numbers
+    fitted = _fit(plugin, estimator, budget, task, place) if "fit" in plugin.hooks else None
+    # what random draws depend on: not on the other ε, the batch size or the place in the grid
+    draws = ("craft", task.seed, data.fingerprint, task.attack.described(), task.norm)
+    draws += () if task.minimum_norm else (budget.eps,)
     partial = place.store.partial(stage.key)
     parts = torch.arange(len(data.test)).split(CHUNK)
     totals = dict.fromkeys(COUNTS, 0)
@@ -46,14 +51,15 @@ def craft(stage: Stage, place: Workplace, draft: Draft) -> None:
         path = partial / f"chunk-{number:04d}.safetensors"
         counts = _finished(path)
         if counts is None:
-            seed_everything(derive("craft", task.seed, data.fingerprint, task.attack.described(), task.norm, budget.eps, number))
+            seed_everything(derive(*draws, number))
+            attack = fitted or _build(plugin, estimator, budget, task)  # anew: a chunk owes nothing to those before it
             examples, counts = _propose(attack, estimator, data.test, index, budget, task.minimum_norm)
+            _assert_unmodified(network.module, before, plugin.name)  # a chunk that is kept is trusted on resuming
             write_whole(path, save({"examples": examples}, {"counts": json.dumps(counts)}))
         for name in COUNTS:
             totals[name] += counts[name]
         (draft.folder / path.name).hardlink_to(path)
     place.tell(len(parts), len(parts), "chunks")
-    _assert_unmodified(network.module, before, task.attack.plugin)
     draft.result = {
         "n": len(data.test),
         "chunks": len(parts),
@@ -64,16 +70,20 @@ def craft(stage: Stage, place: Workplace, draft: Draft) -> None:
     }
 
 
-def _build(plugin: Plugin, estimator: Classifier, budget: Budget, task: CraftTask, place: Workplace) -> Any:
-    module = plugin.load()
-    attack = module.attack(estimator, budget, **task.attack.kwargs)
+def _build(plugin: Plugin, estimator: Classifier, budget: Budget, task: CraftTask) -> Any:
+    attack = plugin.load().attack(estimator, budget, **deepcopy(task.attack.kwargs))
     if not callable(getattr(attack, "generate", None)):
         raise AttackError(f"attack {plugin.name}: gave a {type(attack).__name__}, which has no generate(x, y)")
-    if "fit" in plugin.hooks:
-        train = place.data(task.dataset, train_limit=task.train_limit).training.train
-        seed_everything(derive("fit", task.seed, task.attack.described(), task.norm, budget.eps))
-        attack = module.fit(attack, train.pixels().cpu().numpy(), train.labels.numpy())
     return attack
+
+
+def _fit(plugin: Plugin, estimator: Classifier, budget: Budget, task: CraftTask, place: Workplace) -> Any:
+    """The attack, fitted on training images, once for all chunks."""
+    data = place.data(task.dataset, train_limit=task.train_limit)
+    train = data.training.train
+    seed_everything(derive("fit", task.seed, data.fingerprint, task.attack.described(), task.norm, budget.eps))
+    attack = _build(plugin, estimator, budget, task)
+    return plugin.load().fit(attack, train.pixels().cpu().numpy(), train.labels.numpy())
 
 
 def _propose(
@@ -83,7 +93,8 @@ def _propose(
     clean, labels = test.pixels(index), test.labels[index]
     estimator.model.eval()
     with counting(estimator.model) as passes:
-        given = attack.generate(clean.cpu().numpy(), np.eye(estimator.nb_classes, dtype=np.float32)[labels.numpy()])
+        truth = np.eye(estimator.nb_classes, dtype=np.float32)[labels.numpy()]
+        given = attack.generate(clean.cpu().numpy().copy(), truth)  # a copy: some attacks write into their input
     proposed = torch.as_tensor(np.asarray(given), dtype=torch.float32, device=clean.device)
     if proposed.shape != clean.shape:
         raise AttackError(
@@ -115,8 +126,7 @@ def read(place: Workplace, key: str, number: int) -> torch.Tensor:
 
 def _assert_unmodified(module: torch.nn.Module, before: dict[str, torch.Tensor], name: str) -> None:
     after = module.state_dict()
-    changed = [key for key, tensor in before.items() if not torch.equal(tensor, after[key])]
+    changed = [key for key, tensor in before.items() if key in after and not torch.equal(tensor, after[key])]
     if changed or after.keys() != before.keys():
-        raise AttackError(f"attack {name}: modified the network that it attacked ({', '.join(changed[:3]) or 'its structure'})")
-
-
+        what = ", ".join(changed[:3]) or "its structure"
+        raise AttackError(f"attack {name}: modified the network that it attacked ({what})")

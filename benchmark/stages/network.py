@@ -4,6 +4,8 @@ A network is rebuilt in a new process from the model's recipe, then each compres
 then its weights.
 """
 
+import json
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,8 @@ from benchmark.engine.estimator import Classifier
 from benchmark.engine.size import measure
 from benchmark.errors import StageError
 from benchmark.plugins import Registry
-from benchmark.stages.workplace import Workplace
-from benchmark.types import Recipe, Size
+from benchmark.stages.workplace import Workplace, seed_everything
+from benchmark.types import Recipe, Size, canonical
 
 WEIGHTS = "weights.safetensors"
 
@@ -54,17 +56,20 @@ class Whole(torch.nn.Module):
         return self.body(x)
 
 
-def fresh(registry: Registry, model: Recipe, data: Prepared, device: str) -> Network:
-    """A new network of a recipe for a dataset, its weights drawn from torch's global generator."""
-    return _fresh(registry, model, data.shape, len(data.classes), device)
+def fresh(registry: Registry, model: Recipe, data: Prepared, device: str, seed: int) -> Network:
+    """A new network of a recipe for a dataset, its weights drawn from the global generators under `seed`."""
+    return _fresh(registry, model, data.shape, len(data.classes), device, seed)
 
 
-def _fresh(registry: Registry, model: Recipe, shape: tuple[int, int, int], classes: int, device: str) -> Network:
+def _fresh(
+    registry: Registry, model: Recipe, shape: tuple[int, int, int], classes: int, device: str, seed: int
+) -> Network:
     channels, height, width = shape
     if height != width:
         raise StageError(f"images of {height}×{width} pixels: the models take square ones; give the dataset a `resize`")
     plugin = registry.find("model", model.plugin).load()
-    module = plugin.model(classes=classes, channels=channels, size=height, **model.kwargs)
+    seed_everything(seed)  # now: running the plugin's file may have drawn numbers
+    module = plugin.model(classes=classes, channels=channels, size=height, **deepcopy(model.kwargs))
     module = Whole(module) if isinstance(module, torch.nn.Sequential) else module
     with torch.no_grad():
         logits = module.eval()(torch.zeros(1, *shape))
@@ -73,30 +78,52 @@ def _fresh(registry: Registry, model: Recipe, shape: tuple[int, int, int], class
     return Network(module.to(device), model, shape, classes, [])
 
 
-def save(network: Network, folder: Path) -> dict[str, Any]:
-    """Write the weights; what comes back is the JSON that `load` needs beside them."""
+def save(place: Workplace, network: Network, folder: Path) -> dict[str, Any]:
+    """Write the weights; what comes back is the JSON that `load` needs beside them.
+
+    StageError if the network cannot be rebuilt from the two, bit for bit.
+    """
     state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in network.module.state_dict().items()}
     save_file(state, folder / WEIGHTS)
-    return {
+    described = {
         "model": {"plugin": network.model.plugin, "arguments": network.model.kwargs},
         "shape": list(network.shape),
         "classes": network.classes,
         "steps": network.steps,
         "size": vars(network.size()),
     }
+    _assert_rebuilds(place, network, described, folder / WEIGHTS)
+    return described
+
+
+def _assert_rebuilds(place: Workplace, network: Network, described: dict[str, Any], weights: Path) -> None:
+    made_by = network.steps[-1]["plugin"] if network.steps else network.model.plugin
+    try:
+        rebuilt = _rebuilt(place, json.loads(canonical(described)), weights)
+        with torch.no_grad():
+            same = torch.equal(rebuilt.module(network.example()), network.module(network.example()))
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+        problem = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    else:
+        problem = "" if same else "the rebuilt network gives other logits"
+    if problem:
+        raise StageError(f"{made_by}: the network cannot be rebuilt from what is stored ({problem}); define rebuild(module, state)")
 
 
 def load(place: Workplace, key: str) -> Network:
     """The network of an artifact, rebuilt and in eval mode on the workplace's device."""
-    described = place.store.result(key)
+    return _rebuilt(place, place.store.result(key), place.store.file(key, WEIGHTS))
+
+
+def _rebuilt(place: Workplace, described: dict[str, Any], weights: Path) -> Network:
     model = Recipe("model", described["model"]["plugin"], tuple(sorted(described["model"]["arguments"].items())))
     with torch.random.fork_rng(devices=[]):  # the fresh weights are thrown away: they must not cost random draws
-        network = _fresh(place.registry, model, tuple(described["shape"]), described["classes"], "cpu")
+        network = _fresh(place.registry, model, tuple(described["shape"]), described["classes"], "cpu", seed=0)
     for step in described["steps"]:
         plugin = place.registry.find("compression", step["plugin"])
         if "rebuild" in plugin.hooks:
             network.module = plugin.load().rebuild(network.module, step["state"])
         network.steps.append(step)
-    network.module.load_state_dict(load_file(place.store.file(key, WEIGHTS)))
+    network.module.load_state_dict(load_file(weights))
     network.module.to(place.device).eval()
     return network

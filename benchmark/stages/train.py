@@ -1,9 +1,12 @@
 """Train a network: a fresh one (`train`), or one that a compression made (`tune`)."""
 
+import pickle
 import random
 import time
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from benchmark.stages import network as networks
 from benchmark.stages.compress import settle
 from benchmark.stages.network import Network
 from benchmark.stages.workplace import Workplace, derive, seed_everything
-from benchmark.store import Draft
+from benchmark.store import Draft, write_whole
 from benchmark.types import NetworkTask, Stage
 
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
@@ -28,10 +31,9 @@ def train(stage: Stage, place: Workplace, draft: Draft) -> None:
     """Train a fresh network."""
     task: NetworkTask = stage.task
     data = place.data(task.dataset, train_limit=task.limit)
-    seed_everything(derive("fresh weights", task.seed))
-    network = networks.fresh(place.registry, task.model, data, place.device)
+    network = networks.fresh(place.registry, task.model, data, place.device, derive("fresh weights", task.seed))
     draft.result = _fit(stage, place, network, data.training)
-    draft.result |= networks.save(network, draft.folder)
+    draft.result |= networks.save(place, network, draft.folder)
 
 
 def tune(stage: Stage, place: Workplace, draft: Draft) -> None:
@@ -40,16 +42,16 @@ def tune(stage: Stage, place: Workplace, draft: Draft) -> None:
     network = networks.load(place, stage.input("network"))
     draft.result = _fit(stage, place, network, data.training)
     settle(place, network, data.training, derive("settle", stage.task.seed))
-    draft.result |= networks.save(network, draft.folder)
+    draft.result |= networks.save(place, network, draft.folder)
 
 
 def _fit(stage: Stage, place: Workplace, network: Network, data: TrainingData) -> dict[str, Any]:
     task: NetworkTask = stage.task
+    plugin = place.registry.find("training", task.recipe.plugin).load()  # first: running its file may draw numbers
     generator = seed_everything(derive(stage.kind, task.recipe.described(), task.seed))
     estimator = network.estimator(place.device)
     context = TrainContext(generator, place, estimator, place.store.partial(stage.key) / "checkpoint.pt")
-    plugin = place.registry.find("training", task.recipe.plugin)
-    plugin.load().train(estimator, data, context, **task.recipe.kwargs)
+    plugin.train(estimator, data, context, **deepcopy(task.recipe.kwargs))
     network.module.eval()
     if not all(bool(tensor.isfinite().all()) for tensor in network.module.state_dict().values()):
         raise StageError(f"training {task.recipe.plugin}: the weights are not finite; a lower lr may help")
@@ -109,14 +111,17 @@ class TrainContext:
             "numpy": [name, torch.from_numpy(keys.astype(np.int64)), position, gauss, cached],
             "python": random.getstate(),
         }
-        beside = self.checkpoint.with_suffix(".new")
-        torch.save(content, beside)
-        beside.replace(self.checkpoint)
+        whole = BytesIO()
+        torch.save(content, whole)
+        write_whole(self.checkpoint, whole.getvalue())
 
     def _restore(self, kept: tuple) -> int:
         if not self.checkpoint.exists():
             return 0
-        content = torch.load(self.checkpoint, weights_only=True)
+        try:
+            content = torch.load(self.checkpoint, weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError):  # damaged: begin again, rather than fail for ever
+            return 0
         for thing, state in zip(kept, content["kept"], strict=True):
             thing.load_state_dict(state)
         self.history[:] = content["history"]

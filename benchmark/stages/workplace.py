@@ -32,13 +32,14 @@ class Workplace:
     _datasets: dict = field(default_factory=dict)
 
     def data(self, recipe: Recipe, train_limit: int | None = None, test_limit: int | None = None) -> Prepared:
-        """The dataset of a recipe, loaded once a run, its fingerprint checked against the store's, split and limited."""
-        if recipe not in self._datasets:
+        """A recipe's dataset, loaded once a run, its fingerprint checked against the store's, split and limited."""
+        name = canonical(recipe.described())
+        if name not in self._datasets:
             plugin = self.registry.find("dataset", recipe.plugin)
             dataset = plugin.load().dataset(search_roots(self.data_folders), **recipe.kwargs)
             self.store.fingerprint(dataset_key(recipe, plugin.source), dataset.fingerprint, recipe.plugin)
-            self._datasets[recipe] = dataset
-        return prepare(self._datasets[recipe], train_limit, test_limit, self.device)
+            self._datasets[name] = dataset
+        return prepare(self._datasets[name], train_limit, test_limit, self.device)
 
 
 def derive(*parts: object) -> int:

@@ -1,4 +1,4 @@
-"""Any evasion attack of the Adversarial Robustness Toolbox, by its class name: {art: {class: DeepFool, max_iter: 50}}."""
+"""Any evasion attack of the Adversarial Robustness Toolbox, by class name: {art: {class: DeepFool, max_iter: 50}}."""
 
 import inspect
 

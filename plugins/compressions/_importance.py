@@ -106,11 +106,11 @@ WEIGHTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 def _taylor(model: nn.Module, layers: list[Layer], context: Any) -> list[torch.Tensor]:
     """(Σ weight · gradient)² over a channel's weights and bias in its gate, averaged over mini-batches.
 
-    The sum is a · ∂L/∂a for the channel's output a: the first-order change of the loss when it becomes zero.
+    The sum is a · ∂L/∂a for the channel's output a: the first-order change of the loss when it becomes zero. The model
+    is in eval mode: its BatchNorm statistics neither move nor depend on the mini-batch.
     """
     owners = [(i, layer.gate, p) for i, layer in enumerate(layers) for p in layer.gate.parameters(recurse=False)]
     total = [torch.zeros(width(layer.module), dtype=torch.float64) for layer in layers]
-    model.eval()  # BatchNorm's statistics are not to move
     for pixels, labels in islice(context.data.train.batches(TAYLOR_BATCH, context.generator), TAYLOR_BATCHES):
         with torch.enable_grad():
             loss = nn.functional.cross_entropy(model(pixels), labels)

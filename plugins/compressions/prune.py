@@ -49,7 +49,7 @@ def compress(
     """
     _refuse_computed_weights(model)
     head = classifier(model, context.classes)
-    probe = deepcopy(model).requires_grad_(True)
+    probe = deepcopy(model).eval().requires_grad_(True)
     layers = prunable(probe, _graph(probe, context.example), head)
     scores = importance(probe, layers, criterion, context)
     if scope == "global" and criterion not in ("taylor", "random"):

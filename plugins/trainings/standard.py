@@ -19,7 +19,7 @@ def train(
     weight_decay: Annotated[float, "weight_decay >= 0"] = 0.0,
     batch_size: Annotated[int, "batch_size > 0"] = 64,
     schedule: Literal["constant", "step", "cosine"] = "constant",
-    milestones: list[int] = [],
+    milestones: list[int] = (),
     augment: bool = False,
 ):
     scheduler = sgd(estimator, epochs, lr, momentum, weight_decay, schedule, milestones)
