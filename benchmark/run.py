@@ -41,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader (head, less) has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:  # a full disk, a folder that may not be read
+        print(f"error: {error}", file=sys.stderr)
+        return 1
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -64,6 +67,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _main(options: argparse.Namespace) -> int:
+    for folder in options.data:
+        if not folder.is_dir():
+            raise RequestError(f"--data {folder}: there is no such folder")
     registry = Registry(options.plugins)
     written = load(options.suite, registry)
     suite = _limited(written, options.limit)
@@ -80,7 +86,9 @@ def _main(options: argparse.Namespace) -> int:
         print(forecast.explain(wanted, store))
         return 0
     started = time.monotonic()
-    out = options.out or default_out(options.suite)
+    out = _folder(options.out or default_out(options.suite))
+    for key in whole.stages:
+        store.sound(key)  # a damaged artifact is moved aside now, and made again below
     outcome = _execute(wanted, store, registry, device, options)
     if outcome.tracebacks:
         save(
@@ -93,6 +101,17 @@ def _main(options: argparse.Namespace) -> int:
         print(f"{outcome.ran} stages run, {done} already done, in {time.monotonic() - started:.0f} s")
     print(f"board: {board}")
     return _complain(outcome)
+
+
+def _folder(out: Path) -> Path:
+    """`out`, there and writable: learned before the work, not after it."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(f"--out {out}: {error.strerror}; give a folder that can be written to") from None
+    if not os.access(out, os.W_OK):
+        raise RequestError(f"--out {out}: cannot be written to; give another folder")
+    return out
 
 
 def _execute(wanted: Plan, store: Store, registry: Registry, device: str, options: argparse.Namespace) -> Outcome:
@@ -148,6 +167,8 @@ def _limited(suite: Suite, limit: str | None) -> Suite:
             raise RequestError(f"--limit {limit}: unknown part {name!r}{suggest(name, ['train', 'test'])}")
         if not value.isdecimal() or int(value) == 0:
             raise RequestError(f"--limit {limit}: {name} must be a whole number above 0, not {value!r}")
+        if name in given:
+            raise RequestError(f"--limit {limit}: {name} is given twice")
         given[name] = int(value)
     return replace(suite, grids=tuple(replace(grid, limit=Limit(**(vars(grid.limit) | given))) for grid in suite.grids))
 

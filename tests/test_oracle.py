@@ -4,13 +4,13 @@ import copy
 
 import pytest
 import torch
-from small_networks import fresh, digit_images, trained
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
 from benchmark.engine.losses import LOSSES, cross_entropy, dlr_towards, margin, score, succeeded
 from benchmark.engine.oracle import Oracle
+from tests.small_networks import digit_images, fresh, trained
 
 EXACT = {"rtol": 1e-3, "atol": 1e-5}  # fp32 rounding of a folded network
 

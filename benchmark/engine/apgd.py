@@ -138,8 +138,6 @@ class APGD(GradientAttack):
             raise ValueError(
                 f"num_random_init is {self.num_random_init}, targets {self.targets}; both must be at least 1"
             )
-        if self.targeted and self.loss == "dlr-targeted":
-            raise ValueError("loss is 'dlr-targeted', which chooses its targets itself; with targeted=True use 'dlr'")
 
 
 def _windows(steps: int) -> list[int]:

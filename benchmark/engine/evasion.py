@@ -20,7 +20,7 @@ class GradientAttack(EvasionAttack):
     """Base of the attacks that follow the input gradient inside an ℓp ball.
 
     estimator: an ART PyTorchClassifier whose model takes pixels (no ART preprocessing); eps: the ball's radius, in
-    pixels; targeted: y are labels to reach. What is given back depends on `mode`, whatever the attack:
+    pixels; targeted: y are labels to reach, by "ce" or "margin". What is given back depends on `mode`:
 
     - "last": the last point; of several restarts, the one with the largest margin max(z_other) − z_label.
     - "examples": every step is run, and of all points, starts included, the one with the largest margin is kept.
@@ -138,6 +138,8 @@ class GradientAttack(EvasionAttack):
             raise ValueError(f"norm is {self.norm!r}; {type(self).__name__} takes {', '.join(self.norms)}")
         if self.estimator.nb_classes < CLASSES_NEEDED[self.loss]:
             raise ValueError(f"loss is {self.loss!r}; for {self.estimator.nb_classes} classes use 'margin'")
+        if self.targeted and self.loss.startswith("dlr"):  # its ratio is best where other classes lead the target
+            raise ValueError(f"loss is {self.loss!r}, which has no use for a target; use ce or margin")
         if _preprocesses(self.estimator):
             raise ValueError(
                 "the estimator preprocesses; set preprocessing=None and normalise inside the model's forward"

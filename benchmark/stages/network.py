@@ -107,7 +107,9 @@ def _assert_rebuilds(place: Workplace, network: Network, described: dict[str, An
     else:
         problem = "" if same else "the rebuilt network gives other logits"
     if problem:
-        raise StageError(f"{made_by}: the network cannot be rebuilt from what is stored ({problem}); define rebuild(module, state)")
+        raise StageError(
+            f"{made_by}: the network cannot be rebuilt from what is stored ({problem}); define rebuild(module, state)"
+        )
 
 
 def load(place: Workplace, key: str) -> Network:
