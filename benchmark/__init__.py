@@ -3,7 +3,8 @@
 Data flows one way, top to bottom; a room imports only from rooms above it (a test enforces this), `run` excepted,
 which composes them all:
 
-errors → types → plugins → suite → plan → store → (no torch above this line) → vision → data → engine → stages
+errors → types → outcomes → schema → source → signature → foreign → loading → plugins → yaml_nodes → recipes → suite
+→ plan → store → collect → device → forecast → (no torch above this line) → vision → data → engine → stages
 → execute → run.  The board is made from the records by the neighbouring package `leaderboard`, which imports no torch.
 """
 

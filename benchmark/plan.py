@@ -79,7 +79,7 @@ class _Planner:
         for training in grid.trainings:
             for seed in self.suite.seeds:
                 for compression in grid.compressions:
-                    row = f"{grid.name} · {compression.name} · {training.name} · seed {seed}"
+                    row = f"{self._name(grid)} · {compression.name} · {training.name} · seed {seed}"
                     network = self._network(grid, compression, training, seed)
                     clean = self._judge(grid, network, None, f"{row} · clean images")
                     for attack in grid.attacks:
@@ -92,8 +92,11 @@ class _Planner:
                                 network.key, clean.key, craft.key, judge.key,
                             )  # fmt: skip
 
+    def _name(self, grid: Grid) -> str:
+        return self.suite.name if len(self.suite.grids) == 1 else f"{self.suite.name}/{grid.name}"
+
     def _network(self, grid: Grid, compression: Compression, training: Training, seed: int) -> Stage:
-        start, end = f"{grid.name} · ", f"{training.name} · seed {seed}"
+        start, end = f"{self._name(grid)} · ", f"{training.name} · seed {seed}"
         stage = dense = self._network_stage("train", grid, training.before, seed, {}, start + end)
         for number, step in enumerate(compression.steps, 1):
             inputs = {"network": stage.key}

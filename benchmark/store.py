@@ -181,6 +181,8 @@ class Store:
         weight = sum(path.stat().st_size for path in draft.folder.iterdir())
         target = self.folder(stage.key)
         target.parent.mkdir(parents=True, exist_ok=True)
+        if not self.has(stage.key):
+            shutil.rmtree(target, ignore_errors=True)  # the remains of one that has lost its JSON
         try:
             draft.folder.rename(target)
         except OSError:
@@ -191,8 +193,13 @@ class Store:
         line = {"like": _like(stage), "seconds": draft.measured.get("seconds", 0.0), "bytes": weight}
         with open(self.root / "timings.jsonl", "a") as timings:
             timings.write(json.dumps(line) + "\n")
-        for left in (self.root / "partial" / stage.key, *(self.root / "writing").glob(f"{stage.key}.*")):
-            shutil.rmtree(left, ignore_errors=True)  # what kills, and runs that were slower, have left
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Remove the pieces of stages that are done: what kills, and runs that were slower, have left."""
+        for left in (*self.root.glob("partial/*"), *self.root.glob("writing/*")):
+            if self.has(left.name.partition(".")[0]):
+                shutil.rmtree(left, ignore_errors=True)
 
     def _quarantine(self, key: str, problem: str) -> None:
         """Move a damaged artifact aside, so that the next look finds it missing and makes it again."""

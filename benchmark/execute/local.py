@@ -7,31 +7,22 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 
-import torch
-
 from benchmark.errors import LeanarmorError, StoreError
 from benchmark.plan import Plan
 from benchmark.stages.compress import compress
 from benchmark.stages.craft import craft
 from benchmark.stages.judge import judge
 from benchmark.stages.train import train, tune
-from benchmark.stages.workplace import Workplace, provenance
+from benchmark.stages.workplace import Workplace, compute_exactly, provenance
 from benchmark.types import Outcome, Stage
 
 RUNNERS = {"train": train, "compress": compress, "tune": tune, "craft": craft, "judge": judge}
 
 
-def _exact_arithmetic() -> None:
-    """On a GPU, convolutions would run in TF32 and not the same way twice; a judge is fp32, and records repeat."""
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.benchmark = False
-
-
 def run(plan: Plan, place: Workplace, began: Callable[[Stage], None], ended: Callable[[Stage, bool], None]) -> Outcome:
     """Run what is not in the store. A failure is never stored: its dependants are skipped, the rest goes on."""
-    _exact_arithmetic()
     outcome = Outcome()
+    compute_exactly()
     for stage in plan.stages.values():
         _ensure(stage, plan, place, outcome, began, ended)
     return outcome

@@ -21,7 +21,7 @@ from benchmark.engine.estimator import Classifier, counting
 from benchmark.errors import AttackError
 from benchmark.plugins import Plugin
 from benchmark.stages import network as networks
-from benchmark.stages.workplace import Workplace, derive, seed_everything
+from benchmark.stages.workplace import Workplace, derive, seed_everything, seeded_generators
 from benchmark.store import Draft, write_whole
 from benchmark.types import Budget, CraftTask, Stage
 
@@ -71,10 +71,13 @@ def craft(stage: Stage, place: Workplace, draft: Draft) -> None:
 
 
 def _build(plugin: Plugin, estimator: Classifier, budget: Budget, task: CraftTask) -> Any:
-    attack = plugin.load().attack(estimator, budget, **deepcopy(task.attack.kwargs))
-    if not callable(getattr(attack, "generate", None)):
-        raise AttackError(f"attack {plugin.name}: gave a {type(attack).__name__}, which has no generate(x, y)")
-    return attack
+    return _attack(plugin, plugin.load().attack(estimator, budget, **deepcopy(task.attack.kwargs)))
+
+
+def _attack(plugin: Plugin, given: Any) -> Any:
+    if not callable(getattr(given, "generate", None)):
+        raise AttackError(f"attack {plugin.name}: gave a {type(given).__name__}, which has no generate(x, y)")
+    return given
 
 
 def _fit(plugin: Plugin, estimator: Classifier, budget: Budget, task: CraftTask, place: Workplace) -> Any:
@@ -83,7 +86,7 @@ def _fit(plugin: Plugin, estimator: Classifier, budget: Budget, task: CraftTask,
     train = data.training.train
     seed_everything(derive("fit", task.seed, data.fingerprint, task.attack.described(), task.norm, budget.eps))
     attack = _build(plugin, estimator, budget, task)
-    return plugin.load().fit(attack, train.pixels().cpu().numpy(), train.labels.numpy())
+    return _attack(plugin, plugin.load().fit(attack, train.pixels().cpu().numpy(), train.labels.numpy()))
 
 
 def _propose(
@@ -92,7 +95,7 @@ def _propose(
     """The examples of one chunk as the judges will see them, on the CPU, and what had to be mended to get there."""
     clean, labels = test.pixels(index), test.labels[index]
     estimator.model.eval()
-    with counting(estimator.model) as passes:
+    with counting(estimator.model) as passes, seeded_generators():
         truth = np.eye(estimator.nb_classes, dtype=np.float32)[labels.numpy()]
         given = attack.generate(clean.cpu().numpy().copy(), truth)  # a copy: some attacks write into their input
     proposed = torch.as_tensor(np.asarray(given), dtype=torch.float32, device=clean.device)

@@ -3,7 +3,8 @@
 import hashlib
 import platform
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -53,6 +54,32 @@ def seed_everything(seed: int) -> torch.Generator:
     np.random.seed(seed)
     torch.manual_seed(seed)
     return torch.Generator().manual_seed(seed)
+
+
+@contextmanager
+def seeded_generators() -> Iterator[None]:
+    """Inside, `np.random.RandomState()` is seeded from numpy's global generator, not from the operating system.
+
+    ART's decision-based attacks (HopSkipJump, BoundaryAttack) draw their starts from such a one.
+    """
+
+    class Seeded(np.random.RandomState):
+        def __init__(self, seed=None):
+            super().__init__(np.random.randint(2**32, dtype=np.uint32) if seed is None else seed)
+
+    original, np.random.RandomState = np.random.RandomState, Seeded
+    try:
+        yield
+    finally:
+        np.random.RandomState = original
+
+
+def compute_exactly() -> None:
+    """Make torch's fp32 mean fp32, and the same bits come out of the same work, on a GPU as on a CPU."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False  # on by default: convolutions with 10 bits of mantissa
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
 
 
 def provenance(device: str) -> dict[str, object]:
