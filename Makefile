@@ -17,7 +17,7 @@ test: $(VENV)/installed-test
 
 # The same attacks by other libraries, on the same models: are our numbers right?
 parity: $(VENV)/installed-test
-	$(BIN)/python -m tests.parity
+	TQDM_DISABLE=1 $(BIN)/python -m tests.parity
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -98,17 +98,50 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A dataset, split: `training` for stages that make networks, `test` for those that attack and judge them."""
+    """A dataset, split: `training` for stages that make networks, `test` for those that attack and judge them.
 
-    training: TrainingData
-    test: Images
-    classes: tuple[str, ...]
-    fingerprint: str
-    test_total: int  # test images before the limit
+    Each part is made when it is first asked for, and kept.
+    """
+
+    dataset: Dataset
+    train_limit: int | None = None
+    test_limit: int | None = None
+    device: str = "cpu"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.dataset.classes
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        return tuple(self.test.images.shape[1:])
+        """(channels, height, width)."""
+        return self.dataset.shape
+
+    @property
+    def fingerprint(self) -> str:
+        return self.dataset.fingerprint
+
+    @property
+    def test_total(self) -> int:
+        """Test images before the limit."""
+        return len(self.dataset.test_labels)
+
+    @cached_property
+    def training(self) -> TrainingData:
+        order = _stratified(self.dataset.train_labels, int(self.fingerprint, 16))
+        held_out = _held_out(self.dataset)
+        train = self._part("train", order[held_out:][: self.train_limit])
+        return TrainingData(train, self._part("train", order[:held_out]), self.classes)
+
+    @cached_property
+    def test(self) -> Images:
+        order = _stratified(self.dataset.test_labels, int(self.fingerprint, 16) + 1)
+        return self._part("test", order[: self.test_limit])
+
+    def _part(self, part: str, index: torch.Tensor) -> Images:
+        images, labels = getattr(self.dataset, f"{part}_images"), getattr(self.dataset, f"{part}_labels")
+        index = index.sort().values
+        return Images(images[index], labels[index], index, self.device)
 
 
 def prepare(dataset: Dataset, train_limit: int | None, test_limit: int | None, device: str = "cpu") -> Prepared:
@@ -116,29 +149,19 @@ def prepare(dataset: Dataset, train_limit: int | None, test_limit: int | None, d
 
     The validation split does not depend on the limits, and a smaller limit takes a part of what a larger one takes.
     """
-    seed = int(dataset.fingerprint, 16)
-    order = _stratified(dataset.train_labels, seed)
-    held_out = min(VALIDATION_MOST, max(1, int(len(order) * VALIDATION_SHARE)))
-    validation, train = order[:held_out], order[held_out:]
-    test = _stratified(dataset.test_labels, seed + 1)
+    available = {"train": len(dataset.train_labels) - _held_out(dataset), "test": len(dataset.test_labels)}
+    for part, limit in (("train", train_limit), ("test", test_limit)):
+        if limit is not None and limit > available[part]:
+            held = f" beside the {_held_out(dataset)} held out for validation" if part == "train" else ""
+            raise DataError(
+                f"limit {part}={limit} is more than the {available[part]} {part} images there are{held}; "
+                f"give at most {available[part]}"
+            )
+    return Prepared(dataset, train_limit, test_limit, device)
 
-    def part(images, labels, index, limit=None):
-        if limit is not None and limit > len(index):
-            raise DataError(f"limit {limit} is more than the {len(index)} images there are; give at most {len(index)}")
-        index = index[:limit].sort().values
-        return Images(images[index], labels[index], index, device)
 
-    return Prepared(
-        TrainingData(
-            part(dataset.train_images, dataset.train_labels, train, train_limit),
-            part(dataset.train_images, dataset.train_labels, validation),
-            dataset.classes,
-        ),
-        part(dataset.test_images, dataset.test_labels, test, test_limit),
-        dataset.classes,
-        dataset.fingerprint,
-        len(dataset.test_labels),
-    )
+def _held_out(dataset: Dataset) -> int:
+    return min(VALIDATION_MOST, max(1, int(len(dataset.train_labels) * VALIDATION_SHARE)))
 
 
 def _stratified(labels: torch.Tensor, seed: int) -> torch.Tensor:

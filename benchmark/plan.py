@@ -98,18 +98,14 @@ class _Planner:
     def _network(self, grid: Grid, compression: Compression, training: Training, seed: int) -> Stage:
         start, end = f"{self._name(grid)} · ", f"{training.name} · seed {seed}"
         stage = dense = self._network_stage("train", grid, training.before, seed, {}, start + end)
-        for number, step in enumerate(compression.steps, 1):
-            inputs = {"network": stage.key}
-            label = f"{start}{compression.name}, step {number} · {end}"
-            if step.kind == "compression":
-                inputs["dense"] = dense.key
-                stage = self._network_stage("compress", grid, step, seed, inputs, label)
-            else:
-                recipe = training.before if step == BEFORE else step
-                stage = self._network_stage("tune", grid, recipe, seed, inputs, label)
-        if training.after:
-            label = f"{start}{compression.name}, after · {end}"
-            stage = self._network_stage("tune", grid, training.after, seed, {"network": stage.key}, label)
+        steps = [(f"step {number}", step) for number, step in enumerate(compression.steps, 1)]
+        steps += [("after", training.after)] if training.after else []
+        for name, step in steps:
+            recipe = training.before if step == BEFORE else step
+            kind = "compress" if step.kind == "compression" else "tune"
+            inputs = {"network": stage.key, "dense": dense.key}
+            label = f"{start}{compression.name}, {name} · {end}"
+            stage = self._network_stage(kind, grid, recipe, seed, inputs, label)
         return stage
 
     def _source(self, grid: Grid, compression: Compression, training: Training, seed: int, attack: Attack):

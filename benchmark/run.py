@@ -87,9 +87,11 @@ def _main(options: argparse.Namespace) -> int:
         return 0
     started = time.monotonic()
     out = _folder(options.out or default_out(options.suite))
+    store.tidy()
     for key in whole.stages:
         store.sound(key)  # a damaged artifact is moved aside now, and made again below
     outcome = _execute(wanted, store, registry, device, options)
+    (out / "errors.log").unlink(missing_ok=True)
     if outcome.tracebacks:
         save(
             out / "errors.log",

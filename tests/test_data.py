@@ -82,9 +82,9 @@ def test_fingerprints_cover_pixels_labels_and_names():
 
 
 def test_a_limit_beyond_the_images_is_an_error():
-    with pytest.raises(DataError, match="limit 901 is more than the 900 images"):
+    with pytest.raises(DataError, match="limit train=901 is more than the 900 train images"):
         prepare(numbered(), 901, None)
-    with pytest.raises(DataError, match="limit 401 is more than the 400"):
+    with pytest.raises(DataError, match="limit test=401 is more than the 400"):
         prepare(numbered(), None, 401)
 
 

@@ -115,9 +115,18 @@ def test_a_minimum_norm_example_counts_at_its_distance(desk):
 
 @pytest.mark.parametrize("steps", [1, 3])
 def test_passes_are_counted(desk, steps):
-    """ART's PGD: a gradient per step, then a prediction of the images and of the examples, for its log."""
-    (record,) = records(desk.run(small(attacks={"pgd": {"pgd": {"steps": steps}}}, limit={"test": 300})))
-    assert record["passes"] == {"forward": (steps + 2) * 300, "backward": steps * 300}
+    """ART's PGD: a gradient per step, then a prediction of the images and of the examples, for its log.
+
+    Ours, where every step is run: a gradient per step, and one look at the last point.
+    """
+    art = {"art": {"class": "ProjectedGradientDescentPyTorch", "max_iter": steps}}
+    ours = {"pgd": {"steps": steps}, "from": "dense"}
+    by_name = {
+        record["attack"]: record
+        for record in records(desk.run(small(attacks={"art": art, "ours": ours}, limit={"test": 300})))
+    }
+    assert by_name["art"]["passes"] == {"forward": (steps + 2) * 300, "backward": steps * 300}
+    assert by_name["ours"]["passes"] == {"forward": (steps + 1) * 300, "backward": steps * 300}
 
 
 def test_random_draws_belong_to_the_chunk(desk, tmp_path):

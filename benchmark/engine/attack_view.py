@@ -13,11 +13,8 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
-_FOLDABLE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
-_BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-_TOLERANCE = 1e-4  # of the largest logit: what rounding may do to a folded network; a wrong fold is off by far more
-
-Folds = list[tuple[str, str]]  # names of a layer and of the BatchNorm that follows it
+from benchmark.engine.fold import FOLDABLE, foldable, folded
+from benchmark.engine.fold import fold as fold_in_place
 
 
 class AttackView:
@@ -31,12 +28,10 @@ class AttackView:
         self.bf16 = bf16
         self._structure = structure(module)
         self._body = _bare_copy(module)
-        folds, head = _neighbours(self._body, example)
-        if not (fold and folds and _same_function(self._body, folds, example)):
-            folds = []
-        _fold_in_place(self._body, folds)
+        folds = foldable(self._body, example) if fold else []
+        fold_in_place(self._body, folds)
         if bf16:
-            _narrow(self._body, head)
+            _narrow(self._body, _head(self._body, example))
         self._body.to(memory_format=torch.channels_last)
         self._folded = [
             (module.get_submodule(layer), module.get_submodule(norm), self._body.get_submodule(layer))
@@ -68,7 +63,7 @@ class AttackView:
         for source, attribute, target in self._copied:
             target.copy_(getattr(source, attribute))
         for layer, norm, target in self._folded:
-            weight, bias = _folded(layer, norm)
+            weight, bias = folded(layer, norm)
             target.weight.copy_(weight)
             target.bias.copy_(bias)
 
@@ -103,73 +98,18 @@ def _bake(part: nn.Module) -> None:
 
 
 @torch.no_grad()
-def _neighbours(body: nn.Module, example: torch.Tensor) -> tuple[Folds, str | None]:
-    """Which layers' outputs go into a BatchNorm, and which linear layer gives the logits; each called exactly once."""
-    calls: dict[str, list] = {}
-
-    def note(part, inputs, output, name):
-        calls.setdefault(name, []).append((inputs[0] if inputs else None, output))
-
+def _head(body: nn.Module, example: torch.Tensor) -> str | None:
+    """The linear layer that gives the logits, if there is one."""
+    outputs: dict[str, torch.Tensor] = {}
+    linear = [(name, part) for name, part in body.named_modules() if isinstance(part, nn.Linear)]
     hooks = [
-        part.register_forward_hook(partial(note, name=name))
-        for name, part in body.named_modules()
-        if isinstance(part, (*_FOLDABLE, *_BATCH_NORM))
+        part.register_forward_hook(lambda _, inputs, output, name=name: outputs.update({name: output}))
+        for name, part in linear
     ]
     logits = body(example)
     for hook in hooks:
         hook.remove()
-    once = {name: call[0] for name, call in calls.items() if len(call) == 1}
-    layers = {name: output for name, (_, output) in once.items() if isinstance(body.get_submodule(name), _FOLDABLE)}
-    norms = {name: entry for name, (entry, _) in once.items() if _has_statistics(body.get_submodule(name))}
-    folds = [(layer, norm) for layer, output in layers.items() for norm, entry in norms.items() if entry is output]
-    heads = [layer for layer, output in layers.items() if output is logits]
-    linear = [layer for layer in heads if isinstance(body.get_submodule(layer), nn.Linear)]
-    return folds, linear[0] if linear else None
-
-
-def _has_statistics(part: nn.Module) -> bool:
-    return isinstance(part, _BATCH_NORM) and part.running_mean is not None
-
-
-def _folded(layer: nn.Module, norm: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weight and bias, in float64, of the one layer that does what `layer` and then `norm` do in eval mode."""
-    scale = (norm.running_var.double() + norm.eps).rsqrt()
-    if norm.weight is not None:
-        scale = scale * norm.weight.double()
-    weight = layer.weight.double()
-    bias = -norm.running_mean.double() if layer.bias is None else layer.bias.double() - norm.running_mean.double()
-    bias = bias * scale if norm.bias is None else bias * scale + norm.bias.double()
-    return weight * scale.view(-1, *[1] * (weight.ndim - 1)), bias
-
-
-def _fold_in_place(body: nn.Module, folds: Folds) -> None:
-    for name, norm in folds:
-        layer = body.get_submodule(name)
-        for attribute, value in zip(("weight", "bias"), _folded(layer, body.get_submodule(norm)), strict=True):
-            layer.register_parameter(attribute, nn.Parameter(value.to(layer.weight.dtype), requires_grad=False))
-        parent, _, child = norm.rpartition(".")
-        setattr(body.get_submodule(parent), child, nn.Identity())
-
-
-@torch.no_grad()
-def _same_function(body: nn.Module, folds: Folds, example: torch.Tensor) -> bool:
-    """Whether folding leaves the logits alone, whatever the statistics; a layer's output may have other readers.
-
-    Tried on a copy with other statistics: those of a new network make BatchNorm the identity, which hides a wrong fold.
-    """
-    trial = copy.deepcopy(body)
-    generator = torch.Generator().manual_seed(0)
-    for _, name in folds:
-        norm = trial.get_submodule(name)
-        factor, shift = torch.rand(2, norm.num_features, generator=generator).to(norm.running_mean.device) + 0.5
-        norm.running_mean += shift * norm.running_var.sqrt()
-        norm.running_var *= factor
-        if norm.weight is not None:
-            norm.weight.copy_(torch.where(norm.weight == 0, shift, norm.weight * shift))
-            norm.bias.add_(factor * norm.weight)
-    expected = trial(example)
-    _fold_in_place(trial, folds)
-    return bool((trial(example) - expected).abs().max() <= _TOLERANCE * expected.abs().max())
+    return next((name for name, output in outputs.items() if output is logits), None)
 
 
 def _narrow(body: nn.Module, head: str | None) -> None:
@@ -177,7 +117,7 @@ def _narrow(body: nn.Module, head: str | None) -> None:
     for name, part in body.named_modules():
         if name == head:
             part.forward = partial(_linear_in_fp32, part)
-        elif isinstance(part, _FOLDABLE):
+        elif isinstance(part, FOLDABLE):
             part.to(torch.bfloat16)
 
 

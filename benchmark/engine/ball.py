@@ -2,8 +2,8 @@
 
 import torch
 
-# fp32 rounding of clean ± ε and of a norm over an image's pixels, not a licence: 2⁻²³ at pixel values near 1 is 1.2e-7
-ABSOLUTE, RELATIVE = 1e-6, 1e-5
+# fp32 rounding, not a licence: of a pixel near 1, up to 2⁻²⁴ = 6e-8; of a norm over d pixels, 1, √d or d times that
+PIXEL, ABSOLUTE, RELATIVE = 6e-8, 1e-6, 1e-5
 
 
 def distance(examples: torch.Tensor, clean: torch.Tensor, norm: str) -> torch.Tensor:
@@ -15,7 +15,8 @@ def inside(examples: torch.Tensor, clean: torch.Tensor, norm: str, eps: float) -
     """bool [n]: within ε of the clean image and within the pixel range, up to fp32 rounding."""
     pixels = examples.flatten(1)
     in_range = (pixels.amin(1) >= -ABSOLUTE) & (pixels.amax(1) <= 1 + ABSOLUTE)
-    return in_range & (distance(examples, clean, norm) <= eps * (1 + RELATIVE) + ABSOLUTE)
+    rounding = ABSOLUTE + PIXEL * pixels.shape[1] ** (1 / float(norm))
+    return in_range & (distance(examples, clean, norm) <= eps * (1 + RELATIVE) + rounding)
 
 
 def clip(examples: torch.Tensor, clean: torch.Tensor, norm: str, eps: float) -> torch.Tensor:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from art.estimators.classification import PyTorchClassifier
 
@@ -28,6 +29,11 @@ class Classifier(PyTorchClassifier):
         if self.device.type != device:  # ART falls back to the CPU without a word
             raise RuntimeError(f"ART put the model on {self.device}, not on {device}")
         self.model.eval()
+
+    def _apply_preprocessing(self, x, y, fit=False, no_grad=True):
+        # some of ART's attacks hand over float64 images, on which a float32 model fails late
+        x = x.astype(np.float32, copy=False) if isinstance(x, np.ndarray) else x
+        return super()._apply_preprocessing(x, y, fit=fit, no_grad=no_grad)
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:

@@ -9,6 +9,7 @@ from art.estimators.classification.classifier import ClassifierMixin
 from art.estimators.estimator import BaseEstimator, LossGradientsMixin
 
 from benchmark.engine.crafting import State, decide, run_all
+from benchmark.engine.estimator import Passes
 from benchmark.engine.losses import CLASSES_NEEDED, LOSSES, Loss
 from benchmark.engine.norms import Bound, Norm, norm_named
 from benchmark.engine.oracle import PRECISIONS, Oracle
@@ -74,6 +75,11 @@ class GradientAttack(EvasionAttack):
         if self._oracle is None or self._oracle.module is not model or self._oracle.precision != self.precision:
             self._oracle = Oracle(model, self.precision)
         return self._oracle
+
+    @property
+    def passes(self) -> Passes:
+        """Examples that went through the network, forward and backward, since the attack was made."""
+        return Passes(self.oracle.forward, self.oracle.backward)
 
     @property
     def runs(self) -> int:

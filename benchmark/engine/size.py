@@ -5,6 +5,7 @@ from math import prod
 import torch
 from torch import nn
 
+from benchmark.engine import twin
 from benchmark.types import Size
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -13,6 +14,8 @@ _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 def measure(model: nn.Module, example: torch.Tensor) -> Size:
     """Parameters, multiply–accumulates of one example, and bytes of the state dict as stored (buffers included).
+
+    A quantised twin's bytes are theoretical: its weights at their own width, with one fp32 step a channel.
 
     `example` is a float32 batch [n, c, h, w] on the model's device; its first image is run once, in eval mode and
     without gradients. MACs are those of convolution and linear modules, each as often as it is called; biases,
@@ -44,5 +47,11 @@ def measure(model: nn.Module, example: torch.Tensor) -> Size:
     return Size(
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         macs=macs,
-        weight_bytes=sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values()),
+        weight_bytes=_weight_bytes(model),
     )
+
+
+def _weight_bytes(model: nn.Module) -> int:
+    if getattr(model, "quantised_twin", False):  # its fp32 weights are the simulation's: nobody would ship those
+        return twin.weight_bytes(model)
+    return sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())

@@ -43,16 +43,16 @@ def compress(stage: Stage, place: Workplace, draft: Draft) -> None:
     draft.result = networks.save(place, network, draft.folder)
 
 
-def settle(place: Workplace, network: Network, data: TrainingData, seed: int) -> None:
+def settle(stage: Stage, place: Workplace, network: Network, data: TrainingData) -> None:
     """Give each of a network's compressions its say after a training (`settle` in its plugin)."""
     for step in network.steps:
         plugin = place.registry.find("compression", step["plugin"])
         if "settle" in plugin.hooks:
-            generator = seed_everything(seed)
-            context = CompressContext(
-                network.example(), data, generator, network.module, network.size(), network.classes
-            )
-            plugin.load().settle(network.module, context)
+            module = plugin.load()
+            dense = networks.load(place, stage.input("dense")).module
+            generator = seed_everything(derive("settle", step["plugin"], stage.task.seed))
+            context = CompressContext(network.example(), data, generator, dense, network.size(), network.classes)
+            module.settle(network.module, context)
 
 
 def _check(network: Network, plugin: str) -> None:

@@ -5,6 +5,7 @@ range before clipping it, counts passes, and makes sure that the network was not
 resumption: a kill loses at most the one in flight.
 """
 
+import inspect
 import json
 from copy import deepcopy
 from pathlib import Path
@@ -17,7 +18,7 @@ from safetensors.torch import save
 
 from benchmark.data import Images
 from benchmark.engine.ball import clip, inside
-from benchmark.engine.estimator import Classifier, counting
+from benchmark.engine.estimator import Classifier, Passes, counting
 from benchmark.errors import AttackError
 from benchmark.plugins import Plugin
 from benchmark.stages import network as networks
@@ -53,7 +54,7 @@ def craft(stage: Stage, place: Workplace, draft: Draft) -> None:
         if counts is None:
             seed_everything(derive(*draws, number))
             attack = fitted or _build(plugin, estimator, budget, task)  # anew: a chunk owes nothing to those before it
-            examples, counts = _propose(attack, estimator, data.test, index, budget, task.minimum_norm)
+            examples, counts = _propose(attack, estimator, data.test, index, budget, task.minimum_norm, derive(*draws))
             _assert_unmodified(network.module, before, plugin.name)  # a chunk that is kept is trusted on resuming
             write_whole(path, save({"examples": examples}, {"counts": json.dumps(counts)}))
         for name in COUNTS:
@@ -90,15 +91,12 @@ def _fit(plugin: Plugin, estimator: Classifier, budget: Budget, task: CraftTask,
 
 
 def _propose(
-    attack: Any, estimator: Classifier, test: Images, index: torch.Tensor, budget: Budget, minimum_norm: bool
+    attack: Any, estimator: Classifier, test: Images, index: torch.Tensor, budget: Budget, minimum_norm: bool, seed: int
 ) -> tuple[torch.Tensor, dict[str, int]]:
     """The examples of one chunk as the judges will see them, on the CPU, and what had to be mended to get there."""
     clean, labels = test.pixels(index), test.labels[index]
     estimator.model.eval()
-    with counting(estimator.model) as passes, seeded_generators():
-        truth = np.eye(estimator.nb_classes, dtype=np.float32)[labels.numpy()]
-        given = attack.generate(clean.cpu().numpy().copy(), truth)  # a copy: some attacks write into their input
-    proposed = torch.as_tensor(np.asarray(given), dtype=torch.float32, device=clean.device)
+    proposed, passes = _generate(attack, estimator, clean, labels, {"indices": test.indices[index], "seed": seed})
     if proposed.shape != clean.shape:
         raise AttackError(
             f"{type(attack).__name__}: gave examples of shape {list(proposed.shape)}, not {list(clean.shape)}"
@@ -110,6 +108,24 @@ def _propose(
     examples = clip(proposed, clean, budget.norm, eps)
     counts = (int(violations.sum()), int((~finite).sum()), passes.forward, passes.backward)
     return examples.cpu(), dict(zip(COUNTS, counts, strict=True))
+
+
+def _generate(
+    attack: Any, estimator: Classifier, clean: torch.Tensor, labels: torch.Tensor, draws: dict[str, Any]
+) -> tuple[torch.Tensor, Passes]:
+    """What an attack proposes, and the passes that it took. One that takes indices and a seed draws by the example."""
+    truth = np.eye(estimator.nb_classes, dtype=np.float32)[labels.numpy()]
+    images = clean.cpu().numpy().copy()  # a copy: some attacks write into their input
+    accepted = inspect.signature(attack.generate).parameters
+    given = {name: value for name, value in draws.items() if name in accepted}
+    if hasattr(attack, "passes"):  # an attack that works on a view of its own of the model counts for itself
+        before = attack.passes
+        examples = attack.generate(images, truth, **given)
+        passes = Passes(attack.passes.forward - before.forward, attack.passes.backward - before.backward)
+    else:
+        with counting(estimator.model) as passes, seeded_generators():
+            examples = attack.generate(images, truth, **given)
+    return torch.as_tensor(np.asarray(examples), dtype=torch.float32, device=clean.device), passes
 
 
 def _finished(path: Path) -> dict[str, int] | None:

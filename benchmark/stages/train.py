@@ -3,7 +3,7 @@
 import pickle
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -41,7 +41,7 @@ def tune(stage: Stage, place: Workplace, draft: Draft) -> None:
     data = place.data(stage.task.dataset, train_limit=stage.task.limit)
     network = networks.load(place, stage.input("network"))
     draft.result = _fit(stage, place, network, data.training)
-    settle(place, network, data.training, derive("settle", stage.task.seed))
+    settle(stage, place, network, data.training)
     draft.result |= networks.save(place, network, draft.folder)
 
 
@@ -50,7 +50,7 @@ def _fit(stage: Stage, place: Workplace, network: Network, data: TrainingData) -
     plugin = place.registry.find("training", task.recipe.plugin).load()  # first: running its file may draw numbers
     generator = seed_everything(derive(stage.kind, task.recipe.described(), task.seed))
     estimator = network.estimator(place.device)
-    context = TrainContext(generator, place, estimator, place.store.partial(stage.key) / "checkpoint.pt")
+    context = TrainContext(generator, place.tell, estimator, place.store.partial(stage.key) / "checkpoint.pt")
     plugin.train(estimator, data, context, **deepcopy(task.recipe.kwargs))
     network.module.eval()
     if not all(bool(tensor.isfinite().all()) for tensor in network.module.state_dict().values()):
@@ -72,7 +72,7 @@ class TrainContext:
     """
 
     generator: torch.Generator
-    place: Workplace
+    tell: Callable[[int, int, str], None]
     estimator: Classifier
     checkpoint: Path
     history: list[dict[str, float]] = field(default_factory=list)
@@ -87,13 +87,13 @@ class TrainContext:
         kept = (self.estimator.model, self.estimator.optimizer, *state)
         saved = time.monotonic()
         for epoch in range(self._restore(kept), count):
-            self.place.tell(epoch, count, "epochs")
+            self.tell(epoch, count, "epochs")
             self.history.append({})
             yield epoch
             if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS and epoch + 1 < count:
                 self._save(epoch + 1, kept)
                 saved = time.monotonic()
-        self.place.tell(count, count, "epochs")
+        self.tell(count, count, "epochs")
 
     def report(self, **values: float) -> None:
         """Numbers of this epoch (loss=…, learning_rate=…), kept with the network."""

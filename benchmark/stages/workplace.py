@@ -3,7 +3,7 @@
 import hashlib
 import platform
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from benchmark import __version__
-from benchmark.data import Prepared, dataset_key, prepare, search_roots
+from benchmark.data import Dataset, Prepared, dataset_key, prepare, search_roots
 from benchmark.plugins import Registry
 from benchmark.store import Store
-from benchmark.types import Recipe, canonical
+from benchmark.types import CraftTask, JudgeTask, NetworkTask, Recipe, canonical
 
 LIBRARIES = ("torch", "adversarial-robustness-toolbox", "torch-pruning", "numpy")
 
@@ -30,7 +30,8 @@ class Workplace:
     device: str = "cpu"
     data_folders: tuple[Path, ...] = ()
     tell: Callable[[int, int, str], None] = lambda done, total, what: None
-    _datasets: dict = field(default_factory=dict)
+    _datasets: dict[str, Dataset] = field(default_factory=dict)
+    _prepared: dict[tuple, Prepared] = field(default_factory=dict)
 
     def data(self, recipe: Recipe, train_limit: int | None = None, test_limit: int | None = None) -> Prepared:
         """A recipe's dataset, loaded once a run, its fingerprint checked against the store's, split and limited."""
@@ -40,7 +41,16 @@ class Workplace:
             dataset = plugin.load().dataset(search_roots(self.data_folders), **recipe.kwargs)
             self.store.fingerprint(dataset_key(recipe, plugin.source), dataset.fingerprint, recipe.plugin)
             self._datasets[name] = dataset
-        return prepare(self._datasets[name], train_limit, test_limit, self.device)
+        asked = (name, train_limit, test_limit)
+        if asked not in self._prepared:
+            self._prepared[asked] = prepare(self._datasets[name], train_limit, test_limit, self.device)
+        return self._prepared[asked]
+
+    def check_data(self, tasks: Iterable[NetworkTask | CraftTask | JudgeTask]) -> None:
+        """Load what the tasks need: DataError for a dataset that is not there or too small, before anything trains."""
+        for task in tasks:
+            limits = (task.limit, None) if isinstance(task, NetworkTask) else (None, task.limit)
+            self.data(task.dataset, *limits)
 
 
 def derive(*parts: object) -> int:

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from art.attacks.evasion import BasicIterativeMethod
+from benchmark.engine.pgd import PGD
 
-NORMS = ("inf",)
+NORMS = ("inf", "2", "1")
 
 
 def attack(
@@ -14,11 +14,13 @@ def attack(
     steps: Annotated[int, "steps > 0"] = 10,
     step_ratio: Annotated[float, "step_ratio > 0"] = 0.25,
 ):
-    return BasicIterativeMethod(
+    return PGD(
         estimator,
+        norm=budget.norm,
         eps=budget.eps,
         eps_step=budget.eps * step_ratio,
         max_iter=steps,
         batch_size=budget.batch_size,
-        verbose=False,
+        mode=budget.mode,
+        precision="fp32",
     )

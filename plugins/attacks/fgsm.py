@@ -1,12 +1,20 @@
 """Fast gradient sign method: one step to the ball's surface (Goodfellow et al., 2015)."""
 
-from art.attacks.evasion import FastGradientMethod
+from benchmark.engine.pgd import PGD
 
 NORMS = ("inf", "2", "1")
 SWEEP = False  # one step of length ε: a failure at a large ε says nothing of a smaller one
 
 
 def attack(estimator, budget):
-    return FastGradientMethod(
-        estimator, norm=float(budget.norm), eps=budget.eps, eps_step=budget.eps, batch_size=budget.batch_size
+    return PGD(
+        estimator,
+        norm=budget.norm,
+        eps=budget.eps,
+        eps_step=budget.eps,
+        max_iter=1,
+        batch_size=budget.batch_size,
+        # in examples mode too the step is the attack: never the clean image, however well that one scores
+        mode="decide" if budget.mode == "decide" else "last",
+        precision="fp32",
     )

@@ -1,8 +1,8 @@
 """Projected gradient descent in an ℓp ball (Madry et al., 2018). `restarts: 0` starts from the clean image."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from art.attacks.evasion import ProjectedGradientDescentPyTorch
+from benchmark.engine.pgd import PGD
 
 NORMS = ("inf", "2", "1")
 
@@ -14,14 +14,17 @@ def attack(
     steps: Annotated[int, "steps > 0"] = 20,
     restarts: Annotated[int, "restarts >= 0"] = 1,
     step_ratio: Annotated[float, "step_ratio > 0"] = 0.25,
+    loss: Literal["ce", "dlr", "margin"] = "ce",
 ):
-    return ProjectedGradientDescentPyTorch(
+    return PGD(
         estimator,
-        norm=float(budget.norm),
+        norm=budget.norm,
         eps=budget.eps,
         eps_step=budget.eps * step_ratio,
         max_iter=steps,
         num_random_init=restarts,
         batch_size=budget.batch_size,
-        verbose=False,
+        loss=loss,
+        mode=budget.mode,
+        precision="fp32",
     )

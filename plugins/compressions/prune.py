@@ -77,6 +77,8 @@ def rebuild(module: nn.Module, state: dict[str, Any]) -> nn.Module:
 
 
 def _refuse_computed_weights(model: nn.Module) -> None:
+    if getattr(model, "quantised_twin", False):
+        raise CompressionError("prune: the network is quantised already; prune before that")
     for name, module in model.named_modules():
         masked = not list(module.children()) and masks.is_pruned(module)
         if masked or parametrize.is_parametrized(module):

@@ -18,6 +18,8 @@ def compress(model: nn.Module, context: Any) -> nn.Module:
     CompressionError for a module with weights of its own but no `reset_parameters`, and for one that computes its
     weights, where a reset would be without effect.
     """
+    if getattr(model, "quantised_twin", False):
+        raise CompressionError("reinitialise: the network is quantised already; reinitialise before that")
     fresh = deepcopy(model)
     for name, module in fresh.named_modules():
         where = f"reinitialise: module {name or type(module).__name__}"

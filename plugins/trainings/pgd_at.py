@@ -3,10 +3,11 @@
 from typing import Annotated, Literal
 
 import numpy as np
-from art.attacks.evasion import ProjectedGradientDescentPyTorch
+import torch
 from art.defences.trainer import AdversarialTrainer
 
 from benchmark.engine.augment import crop_and_flip
+from benchmark.engine.pgd import PGD
 from benchmark.engine.schedule import sgd
 
 
@@ -30,21 +31,23 @@ def train(
     augment: bool = False,
 ):
     scheduler = sgd(estimator, epochs, lr, momentum, weight_decay, schedule, milestones)
-    attack = ProjectedGradientDescentPyTorch(
-        estimator,
-        norm=float(norm),
-        eps=eps,
-        eps_step=eps * step_ratio,
-        max_iter=steps,
-        num_random_init=int(random_start),
-        batch_size=batch_size,
-        verbose=False,
-    )
-    trainer = AdversarialTrainer(estimator, attack, ratio=1.0)
     pixels = data.train.pixels()
     labels = np.eye(estimator.nb_classes, dtype=np.float32)[data.train.labels.numpy()]
     for _ in context.epochs(epochs, state=(scheduler,)):
         images = crop_and_flip(pixels, context.generator) if augment else pixels
+        attack = PGD(
+            estimator,
+            norm=norm,
+            eps=eps,
+            eps_step=eps * step_ratio,
+            max_iter=steps,
+            num_random_init=int(random_start),
+            batch_size=batch_size,
+            precision="fp32",
+            # a seed for each epoch, so that a training that goes on from a checkpoint draws what it would have drawn
+            seed=int(torch.randint(2**31, (), generator=context.generator)),
+        )
+        trainer = AdversarialTrainer(estimator, attack, ratio=1.0)
         trainer.fit(images.cpu().numpy(), labels, batch_size=batch_size, nb_epochs=1)
         context.report(learning_rate=scheduler.get_last_lr()[0])
         scheduler.step()

@@ -1,0 +1,144 @@
+"""Suites as text for the plugins of `test_suite`: whole ones, and broken ones with their mistake's line and message."""
+
+COMMON = """\
+name: small
+dataset: spots
+model: net
+compressions: {dense: []}
+trainings: {standard: {before: plain}}
+"""
+WHOLE = COMMON + "eps: [0.1]\nattacks: {ball: {ball: }}\n"
+ATTACKS = COMMON + "eps: [0.1]\nattacks:\n"
+GRIDS = """\
+name: two
+eps: [0.1]
+model: net
+trainings: {standard: {before: plain}}
+grids:
+  - {name: a, dataset: spots, compressions: {dense: []}, attacks: {ball: {ball: }}}
+  - name: b
+    dataset: %s
+    compressions: {dense: [], half: [{cut: {ratio: 0.5}}]}
+    attacks: {sent: {ball: , from: %s}}
+"""
+BROKEN = {
+    "duplicate key": (WHOLE + "model: net\n", 8, "model: is given twice, on lines 3 and 8"),
+    "duplicate key in braces": (
+        ATTACKS + "  a: {ball: {steps: 1, steps: 2}}\n",
+        8,
+        "attacks.a.ball.steps: is given twice",
+    ),
+    "unknown key": (WHOLE + "sedes: [0]\n", 8, "sedes: unknown key; it takes name, source, seeds"),
+    "unknown key suggests": (WHOLE + "sedes: [0]\n", 8, "(did you mean seeds?)"),
+    "not built yet": (WHOLE + "claims: []\n", 8, "claims: is not supported yet"),
+    "attack's not built yet": (ATTACKS + "  a: {ball: , on: openvino}\n", 8, "attacks.a.on: is not supported yet"),
+    "bool for int": (
+        ATTACKS + "  a: {ball: {steps: true}}\n",
+        8,
+        "attacks.a.steps: must be a whole number, not true",
+    ),
+    "float for int": (ATTACKS + "  a:\n    ball:\n      steps: 2.5\n", 10, "must be a whole number, not 2.5"),
+    "text for number": (
+        WHOLE.replace("0.1", "small"),
+        6,
+        "eps.1: must be a number such as 0.1, 1e-3 or 8/255, not small",
+    ),
+    "nan": (WHOLE.replace("0.1", ".nan"), 6, "must be a number"),
+    "overflow": (WHOLE.replace("0.1", "1e999"), 6, "must be a finite number"),
+    "eps zero": (WHOLE.replace("0.1", "0.1, 0"), 6, "eps.2: must be greater than 0, not 0"),
+    "eps over 1": (WHOLE.replace("0.1", "1.5"), 6, "ε 1.5 is 1.5 in pixels"),
+    "eps twice": (WHOLE.replace("0.1", "8/255, 16/510"), 6, "ε 16/510 is given twice, also as 8/255"),
+    "divides by zero": (WHOLE.replace("0.1", "8/0"), 6, "8/0 divides by zero"),
+    "no eps": (COMMON + "attacks: {ball: {ball: }}\n", 6, "attacks.ball: has no ε"),
+    "ratio": (
+        WHOLE.replace("[]", "[{cut: {ratio: 1}}]"),
+        4,
+        "compressions.dense.1.ratio: 1.0 is outside its range, 0 < r",
+    ),
+    "choice": (WHOLE.replace("[]", "[{cut: {ratio: .5, of: chanels}}]"), 4, "(did you mean channels?)"),
+    "missing parameter": (
+        WHOLE.replace("[]", "[cut]"),
+        4,
+        "compressions.dense.1: compression 'cut' needs ratio: float",
+    ),
+    "empty axis": (WHOLE.replace("{dense: []}", "{}"), 4, "compressions: is empty"),
+    "empty axis of grid": (
+        GRIDS % ("spots", "half") + "  - {name: c, dataset: spots, attacks: , compressions: }\n",
+        11,
+        "a mapping",
+    ),
+    "empty seeds": (WHOLE + "seeds: []\n", 8, "seeds: is empty"),
+    "seed twice": (WHOLE + "seeds: [1, 1]\n", 8, "seed 1 is given twice"),
+    "negative seed": (WHOLE + "seeds: [-1]\n", 8, "seeds.1: must be at least 0"),
+    "limit": (WHOLE + "limit: {test: 0}\n", 8, "limit.test: must be at least 1, not 0"),
+    "unknown plugin": (ATTACKS + "  a: {bal: {}}\n", 8, "attacks.a: unknown attack 'bal'"),
+    "unknown parameter": (
+        ATTACKS + "  pgd-20: {ball: {stp: 20}}\n",
+        8,
+        "attacks.pgd-20.stp: unknown parameter of attack 'ball'; it takes steps, restarts, step (did",
+    ),
+    "two plugins": (ATTACKS + "  a: {ball: , flat: }\n", 8, "must name one attack, not 2: ball, flat"),
+    "key beside plugin": (
+        ATTACKS + "  a: {ball: , frm: dense}\n",
+        8,
+        "attacks.a.frm: unknown key beside attack 'ball'",
+    ),
+    "nothing": (ATTACKS + "  a:\n", 8, "attacks.a: must name one attack, as {NAME: {…}}, not nothing"),
+    "nested": ("name: " + "[" * 2000 + "\n", 1, "is nested too deeply"),
+    "two documents": ("name: small\n---\nname: b\n", 2, "not YAML: expected a single document"),
+    "art without class": (ATTACKS + "  a: {art: {max_iter: 5}}\n", 8, "attacks.a: attack 'art' needs class: 'AutoA"),
+    "no plugin": (ATTACKS + "  a: {norm: 2}\n", 8, "attacks.a: names no attack"),
+    "norm": (WHOLE + "norm: linf\n", 8, "norm: unknown norm 'linf'; it takes inf, 2, 1 (did you mean inf?)"),
+    "norm of plugin": (ATTACKS + "  a: {flat: , norm: 2}\n", 8, "attacks.a: attack 'flat' has no norm 2; it takes inf"),
+    "misspelt compression in from": (
+        ATTACKS + "  a: {ball: , from: dens}\n",
+        8,
+        "attacks.a.from: unknown compression 'dens'",
+    ),
+    "misspelt grid in from": (GRIDS % ("spots", "{grid: aa}"), 10, "grids.b.attacks.sent.from.grid: unknown grid 'aa'"),
+    "row not in other grid": (GRIDS % ("spots", "{grid: a}"), 10, "grid 'a' has no compression 'half'"),
+    "other dataset in from": (GRIDS % ("{spots: {folder: x}}", "{grid: a, compression: dense}"), 10, "another dataset"),
+    "seed in from": (GRIDS % ("spots", "{seed: 7}"), 10, "from.seed: seed 7 is not among the suite's seeds 0"),
+    "not YAML": ("name: a: b\n", 1, "not YAML: mapping values are not allowed here"),
+    "unclosed": ("name: small\nseeds: [1,\n", 3, "not YAML:"),
+    "tab": ("name: small\nlimit:\n\ttest: 3\n", 3, "indent with spaces, not tabs"),
+    "empty file": ("# nothing\n", 1, "the file is empty"),
+    "not a mapping": ("- name\n", 1, "a suite is a mapping"),
+    "not UTF-8": (b"name: small\nsource: \xff\n", 2, "not UTF-8: byte 0xFF"),
+    "control character": ("name: small\nsource: \x07\n", 2, "character U+0007 is not allowed"),
+    "tag": ("name: !!python/name:os.system x\n", 1, "tag !!python/name:os.system is not understood"),
+    "alias in itself": (COMMON + "attacks: &a\n  b: *a\n", 7, "attacks.b: an alias (*) stands inside"),
+    "missing required": ("name: small\n", 1, "needs 'dataset'"),
+    "missing name": (WHOLE.replace("name: small\n", ""), 1, "needs 'name'"),
+    "name of a folder": (WHOLE.replace("small", "../small"), 1, "name: '../small' cannot name a folder"),
+    "missing in grid": (GRIDS % ("spots", "half") + "  - {name: c}\n", 11, "grids.c: needs 'dataset'"),
+    "grid name twice": (
+        GRIDS.replace("name: b", "name: A") % ("spots", "half"),
+        7,
+        "'A' differs from 'a' at most by case",
+    ),
+    "axis name": (WHOLE.replace("dense", "a/b"), 4, "'a/b' cannot be a display name"),
+    "axis names by case": (ATTACKS + "  A: {ball: }\n  a: {ball: }\n", 9, "'a' differs from 'A' at most by case"),
+    "training without before": (WHOLE.replace("before", "after"), 5, "trainings.standard: needs 'before'"),
+    "finetune alone": (WHOLE.replace("[]", "[finetune]"), 4, "finetune needs a training"),
+    "steps not a list": (
+        WHOLE.replace("[]", "{cut: {ratio: .5}}"),
+        4,
+        "compressions.dense: must be a list, not a mapping",
+    ),
+    "broken plugin": (ATTACKS + "  a: broken\n", 8, "attacks/broken.py:1: not Python"),
+    "default not literal": (
+        ATTACKS + "  a: late\n",
+        8,
+        "attacks/late.py:1: parameter steps: its default default() is not a l",
+    ),
+    "art class": (ATTACKS + "  a: {art: {class: DeepFol}}\n", 8, "(did you mean DeepFool?)"),
+    "art option": (ATTACKS + "  a: {art: {class: SquareAttack, max_itr: 5}}\n", 8, "(did you mean max_iter?)"),
+    "art option's type": (
+        ATTACKS + "  a: {art: {class: SquareAttack, max_iter: x}}\n",
+        8,
+        "must be a whole number, not x",
+    ),
+    "art option of ours": (ATTACKS + "  a: {art: {class: SquareAttack, eps: 1}}\n", 8, "it comes from the suite's eps"),
+    "art norm": (ATTACKS + "  a: {art: {class: DeepFool}}\n", 8, "attack 'art' has no norm inf; it takes 2"),
+}

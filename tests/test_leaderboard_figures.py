@@ -1,0 +1,124 @@
+"""The board's figures from synthetic records, against those worked out by hand."""
+
+import pytest
+
+from benchmark.errors import RequestError
+from benchmark.types import Attack, Recipe, Source
+from leaderboard.match import place, places
+from leaderboard.table import build
+from tests.synthetic_records import FGSM, LARGE, PGD, SMALL, every, grid, page, record, suite, tables
+
+
+def test_mean_and_sample_deviation_over_seeds_and_the_union_over_attacks():
+    of = suite()
+    lines = [line for line in every(of) if line["compression"] == "prune-50" and line["training"] == "tuned"]
+    outcomes = {  # seed, attack, ε: robust images
+        (0, "pgd-20", 0.1): "1110000000",
+        (0, "one", 0.1): "0111110000",  # union: images 1 and 2, 20 %
+        (1, "pgd-20", 0.1): "1111000000",
+        (1, "one", 0.1): "1111110000",  # union: images 0 to 3, 40 %
+    }
+    lines = [
+        record(of, place(line), outcomes.get((line["seed"], line["attack"], line["eps"]), "1111110000"))
+        for line in lines
+    ]
+    row = tables(page(of, lines))[0][3]
+    assert (row["Compression"], row["Training"]) == ("prune-50", "tuned")
+    assert row["Clean accuracy"] == "80.0 ± 0.0"
+    assert row["pgd-20 @ 0.05"] == "60.0 ± 0.0"
+    assert row["pgd-20 @ 0.1"] == "35.0 ± 7.1"  # .3 and .4; s = .0707
+    assert row["one @ 0.1"] == "55.0 ± 7.1"
+    assert row["Robust accuracy (union) @ 0.1"] == "30.0 ± 14.1"  # .2 and .4
+    assert row["Robust accuracy (union) @ 0.05"] == "60.0 ± 0.0"
+    assert row["Verdict"] == "unverified (no checks have run)"
+    assert row["Crafting passes (forward / backward)"] == "1.2 k / 600"  # three crafts of 400 and 200
+
+
+def test_worst_class_is_that_of_the_weakest_attack_at_the_lower_middle_epsilon():
+    of = suite(grid(attacks=(Attack("pgd-20", PGD, "inf", (SMALL, LARGE)), Attack("one", FGSM, "inf", (SMALL,)))))
+    lines = [line for line in every(of) if line["attack"] != "one"]
+    # image classes 0001111222: pgd leaves 3/3, 3/4, 0/3 → 0; make class 2 whole under both, class 1 1/4 under `one`
+    lines = [record(of, place(line), "1111110111", clean="1" * 10) for line in lines if line["eps"] == 0.05]
+    lines += [record(of, cell, "1111000111", clean="1" * 10) for cell in places(of, of.grids[0]) if cell[4] == "one"]
+    assert tables(page(of, lines))[0][0]["Worst class @ 0.05"] == "25.0 ± 0.0"
+
+
+def test_sizes_stand_beside_the_dense_rows():
+    rows = tables(page(suite(), every(suite())))[0]
+    assert [rows[0][name] for name in ("Parameters", "MACs", "Weights")] == ["1 M", "8 M", "4 MB"]
+    assert [rows[2][name] for name in ("Parameters", "MACs", "Weights")] == [
+        "250 k (25 %)",
+        "1 M (12.5 %)",
+        "1 MB (25 %)",
+    ]
+
+
+def test_a_single_seed_has_no_deviation():
+    of = suite(seeds=(7,))
+    text = page(of, every(of))
+    assert tables(text)[0][0]["Clean accuracy"] == "80.0"
+    assert "nan" not in text and "seed 7" in text
+
+
+def test_a_row_short_of_seeds_is_marked_and_a_figure_short_of_them_too():
+    of = suite()
+    lines = [line for line in every(of) if not (line["compression"] == "dense" and line["seed"] == 1)]
+    lines = [
+        line
+        for line in lines
+        if place(line)[1:] not in {("prune-50", "plain", 1, "one", 0.1), ("prune-50", "tuned", 0, "one", 0.1)}
+    ]
+    rows = tables(page(of, lines))[0]
+    assert rows[0]["Training"] == "plain (1 of 2 seeds)" and rows[0]["Clean accuracy"] == "80.0"
+    assert rows[2]["Training"] == "plain" and rows[2]["Clean accuracy"] == "80.0 ± 0.0"
+    assert rows[2]["one @ 0.1"] == "60.0 (1 of 2 seeds)"
+    assert rows[2]["Robust accuracy (union) @ 0.1"] == "60.0 (1 of 2 seeds)"  # the other seed lacks an attack
+    assert rows[2]["Worst class @ 0.05"] == "0.0 ± 0.0"
+
+
+def test_norms_are_never_united():
+    of = suite(grid(attacks=(Attack("a", PGD, "inf", (LARGE,)), Attack("b", PGD, "2", (LARGE,)))))
+    lines = [record(of, cell, "1100000000" if cell[4] == "a" else "0011000000") for cell in places(of, of.grids[0])]
+    row = tables(page(of, lines))[0][0]
+    assert row["Robust accuracy (union) @ 0.1 (ℓ∞)"] == row["Robust accuracy (union) @ 0.1 (ℓ2)"] == "20.0 ± 0.0"
+
+
+def test_a_craft_that_serves_several_epsilons_counts_once():
+    of = suite()
+    lines = [line | {"keys": line["keys"] | {"craft": f"{line['attack']} {line['seed']}"}} for line in every(of)]
+    assert tables(page(of, lines))[0][0]["Crafting passes (forward / backward)"] == "800 / 400"
+
+
+def test_records_of_a_recipe_that_the_suite_has_changed_are_not_shown():
+    of, lines = suite(), every(suite())
+    longer = Recipe("attack", "pgd", (("steps", 50),))
+    now = suite(grid(attacks=(Attack("pgd-20", longer, "inf", (SMALL, LARGE)), of.grids[0].attacks[1])))
+    text = page(now, lines)
+    assert tables(text)[0][0]["pgd-20 @ 0.1"] == "—" and tables(text)[0][0]["one @ 0.1"] == "60.0 ± 0.0"
+    assert "not shown, 16:" in text
+
+
+def test_transferred_examples_are_matched_by_their_source():
+    def of(compression):
+        attack = Attack("transfer", PGD, "inf", (LARGE,), Source(compression=compression))
+        return suite(grid(attacks=(attack,)))
+
+    lines = every(of("dense"), mode="examples")
+    for line in lines:
+        line["from"] = {**{name: line[name] for name in ("grid", "training", "seed")}, "compression": "dense"}
+    assert tables(page(of("dense"), lines))[0][2]["transfer @ 0.1"] == "60.0 ± 0.0"
+    assert tables(page(of("prune-50"), lines))[0][2]["transfer @ 0.1"] == "—"
+    assert "crafted on another network (compression dense)" in page(of("dense"), lines)
+
+
+def test_records_that_cannot_be_of_one_run_are_refused():
+    of = suite()
+    for changes, message in (
+        ({"dataset": {"name": "digits", "fingerprint": "beef", "test_total": 10}}, "disagree on dataset"),
+        ({"keys": {"network": "other", "craft": "c", "judge": "j"}}, "are of two networks"),
+        ({"protocol": "0"}, "of protocols 0, 1 cannot share"),
+    ):
+        lines = every(of)
+        lines[0] |= changes
+        with pytest.raises(RequestError, match=message):
+            build(of, lines)
