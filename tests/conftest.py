@@ -18,7 +18,9 @@ from benchmark.store import Store
 from benchmark.suite import load
 from benchmark.types import Suite
 
-os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start: torch repeats its bits for one thread count
+os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = (
+    "1"  # of the processes that tests start: torch repeats its bits for one thread count
+)
 FIXTURES = Path(__file__).parent / "fixtures"
 STANDARD = {"standard": {"epochs": 4, "lr": 0.1, "batch_size": 32}}
 TINY = {

@@ -1,7 +1,6 @@
 """The quantised twin: values on their grids, gradients straight through, and nothing that moves by itself."""
 
 import copy
-from functools import cache
 
 import numpy as np
 import pytest
@@ -11,61 +10,12 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
-from benchmark.engine import fold, ranges, twin
+from benchmark.engine import fold, twin
 from benchmark.engine.oracle import Oracle
-from benchmark.engine.ranges import Calibration
-from benchmark.engine.twin import InputQuantiser, WeightQuantiser, Widths
+from benchmark.engine.twin import InputQuantiser, WeightQuantiser
 from plugins.models import resnet_cifar
-from tests.small_networks import accuracy, classifier, digit_images, fresh, prepared, trained
-
-
-def quantised(module: nn.Module, bits: int | None, activations: int | None = -1, **options) -> nn.Module:
-    """A calibrated twin of a copy of `module`; `bits` of both, unless `activations` says otherwise."""
-    method, learned = options.pop("method", "mse"), options.pop("learned", False)
-    made = copy.deepcopy(module).eval()
-    images = prepared().training.train.pixels(slice(200))
-    fold.fold(made, fold.foldable(made, images[:4]))
-    fold.straighten(made, fold.remaining(made))
-    bits_in = bits if activations == -1 else activations
-    layers = {name: Widths(bits, bits_in, signed, learned) for name, signed in twin.survey(made, images).items()}
-    twin.quantise(made, layers, Calibration(method, **options))
-    twin.calibrate(made, images)
-    return made
-
-
-@cache
-def network() -> nn.Module:
-    return trained(robust=False).model
-
-
-def logits(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    with torch.no_grad():
-        return module(x)
-
-
-class Preactivated(nn.Module):
-    """BatchNorm before a convolution, and one whose input has another reader: neither can be folded into a layer."""
-
-    def __init__(self):
-        super().__init__()
-        self.norm, self.conv = nn.BatchNorm2d(1), nn.Conv2d(1, 8, 3, padding=1)
-        self.second, self.head = nn.BatchNorm2d(8), nn.Linear(512, 10)
-
-    def forward(self, x):
-        x = self.conv(self.norm(x))
-        return self.head(torch.relu(x + self.second(x)).flatten(1))
-
-
-@cache
-def preactivated() -> nn.Module:
-    torch.manual_seed(0)
-    module = Preactivated().train()
-    for x, _ in prepared().training.train.batches(64):
-        module(x * 3)
-    return module.eval()
-
-
-# the same function, in fewer levels
+from tests.quantised_networks import logits, network, preactivated, quantised
+from tests.small_networks import accuracy, classifier, digit_images, fresh, prepared
 
 
 @pytest.mark.parametrize("module", [network, preactivated], ids=["folded", "straightened"])
@@ -263,51 +213,6 @@ def test_a_trace_is_the_same_function_in_the_operators_of_runtimes():
 
 
 # calibration
-
-
-def test_wiser_ranges_lose_less_of_a_heavy_tail():
-    x = torch.randn(100_000, generator=torch.Generator().manual_seed(0)).relu()
-    x[:20] = 12
-    entry = InputQuantiser(4, signed=False, learned=False)
-    errors = {}
-    for calibration in (Calibration("minmax"), Calibration("percentile", 99.9), Calibration("mse")):
-        entry.clip.copy_(ranges.input_range(x, entry, calibration))
-        assert (entry.clip == 12) == (calibration.method == "minmax")
-        errors[calibration.method] = float((entry(x) - x).square().mean())
-    assert errors["mse"] < errors["percentile"] < 0.9 * errors["minmax"]
-
-
-def test_one_range_for_one_input():
-    x = torch.randn(2 * ranges.SAMPLE).relu()
-    entry = InputQuantiser(8, signed=False, learned=False)
-    for method in ("percentile", "mse"):
-        assert torch.equal(*(ranges.input_range(x, entry, Calibration(method)) for _ in range(2)))
-
-
-def test_calibrating_again_moves_what_may_move():
-    x = prepared().training.train.pixels(slice(200))
-    for bits, learned, moves in ((8, False, True), (8, True, False), (4, False, False)):
-        module = quantised(network(), bits, method="minmax", learned=learned)
-        with torch.no_grad():
-            for layer in (part for part in module.modules() if isinstance(part, nn.Conv2d)):
-                layer.bias += 1.0
-        before = module[3].entry.clip.clone()
-        twin.calibrate(module, x, again=True)
-        after = module[3].entry.clip
-        assert bool(after > before) == moves and (moves or torch.equal(after, before))
-
-
-def test_a_layer_that_is_called_twice_gets_the_wider_range():
-    layer = nn.Linear(4, 4)
-    module = nn.Sequential(layer, nn.ReLU(), layer)
-    x = torch.rand(50, 4) * torch.tensor([1.0, 1, 1, 30])
-    assert twin.survey(module, x) == {"0": False}
-    twin.quantise(module, {"0": Widths(8, 8, False)}, Calibration("minmax"))
-    twin.calibrate(module, x)
-    assert layer.entry.clip == x.max()
-
-
-# training
 
 
 @pytest.mark.parametrize("learned", [False, True], ids=["fixed", "learned"])
