@@ -46,7 +46,10 @@ def _record(suite: Suite, cell: Cell, plan: Plan, store: Store) -> dict[str, Any
     attack = _named(grid.attacks, cell.attack)
     clean, craft, judged = store.result(cell.clean), store.result(cell.craft), store.result(cell.judge)
     network = store.result(cell.network)
-    robust = both(clean["correct"], _stands(judged, craft, cell.eps.value), clean["n"])
+    at = 0 if craft["minimum_norm"] else craft["eps"].index(cell.eps.value)
+    counts = craft["counts"][at]
+    right = clean["correct"][0]
+    robust = both(right, _stands(judged, craft, at, cell.eps.value), clean["n"])
     mode = plan.stages[cell.craft].task.mode
     return _place(cell) | {
         "protocol": PROTOCOL,
@@ -70,15 +73,16 @@ def _record(suite: Suite, cell: Cell, plan: Plan, store: Store) -> dict[str, Any
         "boundary": mode == "examples" and craft["minimum_norm"],  # such an attack stops there by nature
         "limit": vars(grid.limit),
         "n": clean["n"],
-        "clean_correct": count(clean["correct"], clean["n"]),
+        "clean_correct": count(right, clean["n"]),
         "robust_correct": count(robust, clean["n"]),
-        "implied": 0,  # every ε is attacked on its own
-        "violations": craft["violations"],
-        "nonfinite": craft["nonfinite"],
-        "passes": {"forward": craft["forward"], "backward": craft["backward"]},
+        "implied": counts["implied"],
+        "audit": craft["audit"],
+        "violations": counts["violations"],
+        "nonfinite": counts["nonfinite"],
+        "passes": {"forward": counts["forward"], "backward": counts["backward"]},
         "size": network["size"],
         "achieved": _achieved(compression, training, network["steps"]),
-        "outcomes": {"clean": clean["correct"], "robust": robust},
+        "outcomes": {"clean": right, "robust": robust},
         "per_class": _per_class(clean, robust),
         "keys": {"network": cell.network, "craft": cell.craft, "judge": cell.judge},
     }
@@ -95,11 +99,11 @@ def _place(cell: Cell) -> dict[str, Any]:
     }
 
 
-def _stands(judged: dict, craft: dict, eps: float) -> str:
+def _stands(judged: dict, craft: dict, at: int, eps: float) -> str:
     """Packed: right on the candidate it was shown at this ε. A minimum-norm example counts only within its distance."""
     if not craft["minimum_norm"]:
-        return judged["correct"]
-    outcomes = unpack(judged["correct"], judged["n"])
+        return judged["correct"][at]
+    outcomes = unpack(judged["correct"][at], judged["n"])
     return pack(right or far > eps for right, far in zip(outcomes, judged["distances"], strict=True))
 
 
@@ -120,7 +124,7 @@ def _achieved(compression: Compression, training: Training, steps: list[dict]) -
 def _per_class(clean: dict, robust: str) -> dict[str, list[int]]:
     labels, classes = clean["labels"], len(clean["classes"])
     n = clean["n"]
-    columns = {"n": [True] * n, "clean": unpack(clean["correct"], n), "robust": unpack(robust, n)}
+    columns = {"n": [True] * n, "clean": unpack(clean["correct"][0], n), "robust": unpack(robust, n)}
     totals = {name: [0] * classes for name in columns}
     for name, outcomes in columns.items():
         for label, outcome in zip(labels, outcomes, strict=True):

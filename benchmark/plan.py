@@ -85,7 +85,8 @@ class _Planner:
                     for attack in grid.attacks:
                         source = self._source(grid, compression, training, seed, attack) or network
                         for eps, craft in self._crafts(grid, attack, source, seed, row):
-                            label = f"{row} · {attack.name} at ε {eps.label}"
+                            at = f" at ε {eps.label}" if len(craft.task.eps) == 1 else ""
+                            label = f"{row} · {attack.name}{at}"
                             judge = self._judge(grid, network, craft, label)
                             yield Cell(
                                 grid.name, compression.name, training.name, seed, attack.name, eps,
@@ -131,19 +132,22 @@ class _Planner:
         plugin = self.registry.find("attack", attack.recipe.plugin)
         once = bool(plugin.constant("MINIMUM_NORM", attack.recipe, False))
         values = tuple(sorted((eps.value for eps in attack.eps), reverse=True))
+        mode = "examples" if attack.source else "decide"
+        # a single step, and examples for another network's judge, say nothing of a smaller ε: each is run by itself
+        sweeps = mode == "decide" and bool(plugin.constant("SWEEP", attack.recipe, True))
         for eps in attack.eps:
             task = CraftTask(
                 grid.dataset,
                 grid.limit.test,
                 attack.recipe,
                 attack.norm,
-                eps=values[:1] if once else (eps.value,),
-                mode="examples" if attack.source else "decide",
+                eps=values[:1] if once else values if sweeps else (eps.value,),
+                mode=mode,
                 seed=target.task.seed,
                 minimum_norm=once,
                 train_limit=grid.limit.train if "fit" in plugin.hooks else None,
             )
-            at = "" if once else f" at ε {eps.label}"
+            at = "" if once or sweeps else f" at ε {eps.label}"
             label = f"{row} · crafting {attack.name}{at}"
             yield eps, self._stage("craft", task, {"network": target.key}, label, [grid.dataset, attack.recipe])
 

@@ -91,7 +91,8 @@ def legend(board: Board) -> list[str]:
         "**Crafting passes**: what crafting a row's examples took, mean over seeds; examples that rows share count in "
         "each of them.",
         "**Verdict**: only rows whose checks were all done and passed are ranked; an *unverified* row is not, and "
-        "rows stand in the suite's order.",
+        "rows stand in the suite's order. *suspect (not monotone in ε)*: an attack broke at a small ε what it could "
+        "not break at a large one, as it does where gradients are masked; every ε was then run by itself.",
         f"**{MISSING}**: no result (see Holes). *(1 of 2 seeds)*: fewer seeds than planned are in the figure.",
         f"Protocol version: {escape(', '.join(board.protocols)) or 'no records yet'}.",
     ]

@@ -9,7 +9,7 @@ from benchmark.types import BEFORE, Recipe, canonical
 from leaderboard.legend import holes_section, legend, spent_section
 from leaderboard.match import Record
 from leaderboard.records import RECORD
-from leaderboard.table import UNVERIFIED, Board, Column, Row, Table
+from leaderboard.table import Board, Column, Row, Table
 from leaderboard.text import (
     MISSING,
     NORM,
@@ -107,7 +107,7 @@ def _sizes(table: Table) -> dict[str, Cell]:
         "MACs": _size(table, "macs"),
         "Weights": _size(table, "weight_bytes", "B"),
         PASSES: _passes(None),
-        "Verdict": lambda row: UNVERIFIED,
+        "Verdict": lambda row: row.verdict,
     }
 
 

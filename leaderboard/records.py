@@ -74,6 +74,10 @@ SOURCE = Value(
     "an object of grid, compression, training, seed",
     lambda value: isinstance(value, dict) and set(value) == {"grid", "compression", "training", "seed"},
 )
+AUDIT = Value(
+    "an object of pairs, broken, independent",
+    lambda value: isinstance(value, dict) and set(value) == {"pairs", "broken", "independent"},
+)
 ROW = {"grid": TEXT, "compression": TEXT, "training": TEXT, "seed": WHOLE, "attack": TEXT, "eps": LENGTH}
 
 
@@ -121,6 +125,7 @@ RECORD = Schema(
         "boundary": Value("true or false", lambda value: isinstance(value, bool)),
         "limit": {"train": _or_null(COUNT), "test": _or_null(COUNT)},
         **dict.fromkeys(("n", "clean_correct", "robust_correct", "implied", "violations", "nonfinite"), COUNT),
+        "audit": _or_null(AUDIT),
         "passes": {"forward": COUNT, "backward": COUNT},
         "size": {"parameters": COUNT, "macs": COUNT, "weight_bytes": COUNT},
         "achieved": _list(_or_null(OBJECT), "a list of objects or nulls"),

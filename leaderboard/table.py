@@ -14,6 +14,7 @@ from benchmark.types import Compression, Epsilon, Grid, Limit, Suite, Training
 from leaderboard.match import Place, Record, claim, places
 
 UNVERIFIED = "unverified (no checks have run)"
+SUSPECT = "suspect (not monotone in ε)"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Row:
     size: dict[str, Estimate]  # parameters, macs, weight_bytes
     passes: dict[str | None, dict[str, Estimate]]  # by attack, or None for all: forward and backward passes of crafting
     faults: dict[Column, tuple[int, int]] = field(default_factory=dict)  # proposals outside the ball; not finite
+    verdict: str = UNVERIFIED
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,7 @@ def _row(compression: Compression, training: Training, columns: Sequence[Column]
             for attack in attacks
         },
         faults={column: counts for column in columns if column.attack and any(counts := _faults(column, networks))},
+        verdict=SUSPECT if any(map(_fell_back, networks)) else UNVERIFIED,
     )
 
 
@@ -211,6 +214,11 @@ def _passes(network: dict, attack: str | None, way: str, columns: Sequence[Colum
     if None in records:
         return None
     return sum({record["keys"]["craft"]: record["passes"][way] for record in records}.values())
+
+
+def _fell_back(network: dict) -> bool:
+    """Whether an audit of a sweep over ε found that nothing may be implied: masked gradients look like that."""
+    return any(record["audit"] and record["audit"]["independent"] for record in network.values())
 
 
 def _faults(column: Column, networks: list[dict]) -> tuple[int, int]:

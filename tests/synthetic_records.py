@@ -64,6 +64,7 @@ def record(of: Suite, cell: tuple, robust: str, clean: str = CLEAN, **changes) -
         "eps_space": of.eps_space,
         "mode": "decide",
         "boundary": False,
+        "audit": None,
         "limit": vars(own.limit),
         "n": len(robust),
         "clean_correct": clean.count("1"),

@@ -9,7 +9,7 @@ from tests.conftest import STANDARD, small, tiny
 
 # tiny: 2 compressions × 2 trainings that share their `before` × 2 attacks × 2 ε × 1 seed
 NETWORKS = {"train": 1, "compress": 1, "tune": 2}
-JUDGED = {"craft": 4 * 2 * 2, "judge": 4 * (1 + 2 * 2)}
+JUDGED = {"craft": 4 * (2 + 1), "judge": 4 * (1 + 2 + 1)}  # FGSM at each ε by itself, PGD down the curve at once
 OWN = 4 + 5 + 5 + 6  # stages of one cell on its own: dense, pruned, dense tuned, pruned and tuned
 
 
@@ -49,13 +49,31 @@ def test_names_and_order_are_no_part_of_a_key(desk):
     assert keys(gridded) == keys(plan)
 
 
-def test_another_epsilon_attack_or_seed_changes_no_key(desk):
+def test_another_attack_seed_or_row_changes_no_key(desk):
     _, plan = desk.plan(tiny())
-    larger = tiny(eps=[0.1, 0.2, 0.3], seeds=[0, 1])
+    larger = tiny(seeds=[0, 1])
     larger["attacks"]["bim"] = "bim"
     larger["compressions"]["again"] = [{"prune": {"ratio": 0.5}}]
     _, other = desk.plan(larger)
     assert keys(plan) < keys(other)
+
+
+def test_another_epsilon_changes_no_key_but_those_of_sweeps(desk):
+    _, plan = desk.plan(tiny())
+    _, other = desk.plan(tiny(eps=[0.1, 0.2, 0.3]))
+    gone = [plan.stages[key] for key in keys(plan) - keys(other)]
+    assert {stage.kind for stage in gone} == {"craft", "judge"} and len(gone) == 4 * 2
+    assert all("pgd" in stage.label for stage in gone)
+
+
+def test_a_sweep_is_one_craft_from_the_largest_epsilon_down(desk):
+    _, plan = desk.plan(
+        small(attacks={"pgd": "pgd", "fgsm": "fgsm", "away": {"pgd": {}, "from": "dense"}}, eps=[0.1, 0.3, 0.2])
+    )
+    made = {}
+    for cell in plan.cells:
+        made.setdefault(cell.attack, set()).add(plan.stages[cell.craft].task.eps)
+    assert made == {"pgd": {(0.3, 0.2, 0.1)}, "fgsm": {(0.1,), (0.2,), (0.3,)}, "away": {(0.1,), (0.2,), (0.3,)}}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +130,7 @@ def test_a_plugins_source_is_part_of_its_stages_keys(desk, tmp_path):
     changed = [before.stages[key] for key in keys(before) - keys(after)]
     assert {stage.kind for stage in changed} == {"craft", "judge"}
     assert all("mine" in stage.label for stage in changed)
-    assert len(changed) == 4 * 2 * 2  # networks × ε × (craft, judge)
+    assert len(changed) == 4 * 2  # networks × (craft, judge)
 
 
 def test_transfer_examples_are_crafted_once(desk):

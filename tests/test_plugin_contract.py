@@ -17,13 +17,14 @@ from benchmark.engine.size import measure
 from benchmark.errors import DataError
 from benchmark.plugins import Plugin, Registry
 from benchmark.recipes import Recipes
-from benchmark.stages import craft
 from benchmark.stages.compress import CompressContext
 from benchmark.stages.judge import stands
+from benchmark.stages.network import Network
+from benchmark.stages.propose import Proposer
 from benchmark.stages.train import accuracy
 from benchmark.stages.workplace import Workplace, seed_everything
 from benchmark.store import Store
-from benchmark.types import Budget, CraftTask, Recipe
+from benchmark.types import CraftTask, Recipe
 from benchmark.yaml_nodes import read
 from tests.conftest import FIXTURES
 
@@ -111,20 +112,12 @@ class Context:
 
 def attacked(plugin: Plugin, given: Recipe, norm: str, n: int, store: Path) -> tuple[torch.Tensor, dict[str, int]]:
     """The examples for the first `n` test images as the craft stage makes them, in one chunk."""
-    module = copy.deepcopy(trained())
-    estimator = Classifier(module, (1, 8, 8), 10)
     minimum = bool(plugin.constant("MINIMUM_NORM", given, False))
-    budget = Budget(norm, EPS[norm], craft.CHUNK)
-    task = CraftTask(Recipe("dataset", "digits"), n, given, norm, (budget.eps,), "decide", 0, minimum, 200)
-    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-    seed_everything(1)
-    if "fit" in plugin.hooks:
-        attack = craft._fit(plugin, estimator, budget, task, Workplace(Store(store), REGISTRY))
-    else:
-        attack = craft._build(plugin, estimator, budget, task)
-    examples, counts = craft._propose(attack, estimator, data().test, torch.arange(n), budget, minimum, seed=0)
-    craft._assert_unmodified(module, before, plugin.name)
-    return examples, counts
+    task = CraftTask(Recipe("dataset", "digits"), n, given, norm, (EPS[norm],), "decide", 0, minimum, 200)
+    network = Network(copy.deepcopy(trained()), Recipe("model", "tiny_cnn"), (1, 8, 8), 10, [])
+    proposer = Proposer(task, Workplace(Store(store), REGISTRY), network, data())
+    examples, counts = proposer.propose(EPS[norm], torch.arange(n), 0)
+    return examples, vars(counts)
 
 
 def check_attack(plugin: Plugin, given: Recipe, norm: str, n: int, folder: Path, beats_noise: bool = True) -> None:

@@ -65,7 +65,7 @@ def kill_when_new(nursery: Nursery, desk: Desk, pattern: str, delay: float, by=s
 
 
 def test_killed_nine_times(nursery, desk, uninterrupted):
-    for pattern in ("partial/*/checkpoint.pt", "writing/*/*", "partial/*/chunk-*"):
+    for pattern in ("partial/*/checkpoint.pt", "writing/*/*", "partial/*/swept-*"):
         for delay in (0.0, 0.002, 0.004):
             assert kill_when_new(nursery, desk, pattern, delay) == -signal.SIGKILL, pattern
             store = Store(desk.folder / "store")
@@ -80,8 +80,8 @@ def test_killed_nine_times(nursery, desk, uninterrupted):
 
 
 def test_a_craft_goes_on_from_its_chunks(nursery, desk, uninterrupted):
-    assert kill_when_new(nursery, desk, "partial/*/chunk-0001*", 0.0) == -signal.SIGKILL
-    kept = pieces(desk, "partial/*/chunk-0000.safetensors")
+    assert kill_when_new(nursery, desk, "partial/*/swept-0001*", 0.0) == -signal.SIGKILL
+    kept = pieces(desk, "partial/*/swept-0000.safetensors")
     assert kept
     inodes = {path.stat().st_ino for path in kept}
     assert desk.run(SUITE).records == uninterrupted

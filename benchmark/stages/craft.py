@@ -1,151 +1,125 @@
-"""Craft adversarial examples for the test subset against one network. Plugins propose; this stage disposes.
+"""Craft adversarial examples for the test subset against one network: at one ε, or down a whole curve (see `sweep`).
 
-It builds the attack for the ε, feeds it fixed chunks, seeds each, checks every proposal against the ball and the pixel
-range before clipping it, counts passes, and makes sure that the network was not modified. A chunk is the unit of
-resumption: a kill loses at most the one in flight.
+A chunk of examples is the unit of resumption: each is a file of its own, and a kill loses at most the one in flight.
 """
 
-import inspect
 import json
-from copy import deepcopy
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 
-from benchmark.data import Images
-from benchmark.engine.ball import clip, inside
-from benchmark.engine.estimator import Classifier, Passes, counting
-from benchmark.errors import AttackError
-from benchmark.plugins import Plugin
 from benchmark.stages import network as networks
-from benchmark.stages.workplace import Workplace, derive, seed_everything, seeded_generators
+from benchmark.stages import sweep
+from benchmark.stages.propose import Counts, Proposer
+from benchmark.stages.workplace import Workplace
 from benchmark.store import Draft, write_whole
-from benchmark.types import Budget, CraftTask, Stage
+from benchmark.types import CraftTask, Stage
 
 CHUNK = 256  # examples: what an attack is given at once, and what a kill may lose
-COUNTS = ("violations", "nonfinite", "forward", "backward")
+AUDIT = "audit.safetensors"
 
 
 def craft(stage: Stage, place: Workplace, draft: Draft) -> None:
-    """Write chunk-0000.safetensors … (float32 `examples`), and the counts of what happened on the way."""
+    """Write chunk-0000.safetensors …, as `sweep` describes them, and the counts of what happened on the way.
+
+    Of a sweep also audit.safetensors; if the audit finds that nothing may be implied, every ε is run by itself.
+    """
     task: CraftTask = stage.task
     data = place.data(task.dataset, task.train_limit, task.limit)
-    network = networks.load(place, stage.input("network"))
-    estimator = network.estimator(place.device)
-    before = {name: tensor.clone() for name, tensor in network.module.state_dict().items()}
-    budget = Budget(task.norm, task.eps[0], CHUNK, task.mode)
-    plugin = place.registry.find("attack", task.attack.plugin)
-    plugin.load()  # before anything is seeded: running its file may draw numbers
-    fitted = _fit(plugin, estimator, budget, task, place) if "fit" in plugin.hooks else None
-    # what random draws depend on: not on the other ε, the batch size or the place in the grid
-    draws = ("craft", task.seed, data.fingerprint, task.attack.described(), task.norm)
-    draws += () if task.minimum_norm else (budget.eps,)
-    partial = place.store.partial(stage.key)
-    parts = torch.arange(len(data.test)).split(CHUNK)
-    totals = dict.fromkeys(COUNTS, 0)
-    for number, index in enumerate(parts):
-        place.tell(number, len(parts), "chunks")
-        path = partial / f"chunk-{number:04d}.safetensors"
-        counts = _finished(path)
-        if counts is None:
-            seed_everything(derive(*draws, number))
-            attack = fitted or _build(plugin, estimator, budget, task)  # anew: a chunk owes nothing to those before it
-            examples, counts = _propose(attack, estimator, data.test, index, budget, task.minimum_norm, derive(*draws))
-            _assert_unmodified(network.module, before, plugin.name)  # a chunk that is kept is trusted on resuming
-            write_whole(path, save({"examples": examples}, {"counts": json.dumps(counts)}))
-        for name in COUNTS:
-            totals[name] += counts[name]
-        (draft.folder / path.name).hardlink_to(path)
-    place.tell(len(parts), len(parts), "chunks")
+    proposer = Proposer(task, place, networks.load(place, stage.input("network")), data)
+    files = _Files(place.store.partial(stage.key), proposer, place)
+    audit = None
+    if len(task.eps) == 1:
+        chunks = files.chunks("independent", sweep.independent)
+    else:
+        chunks = files.chunks("swept", sweep.swept)
+        report = files.audit(chunks)
+        broken = len(load_file(report)["eps"])
+        audit = {"pairs": -sum(counts.implied for counts in _counted(report)), "broken": broken}
+        audit["independent"] = broken > sweep.ALLOWED
+        if audit["independent"]:
+            chunks = files.chunks("independent", sweep.independent)
+        else:
+            (draft.folder / AUDIT).hardlink_to(report)
+    for number, path in enumerate(chunks):
+        (draft.folder / f"chunk-{number:04d}.safetensors").hardlink_to(path)
+    counts = [vars(sum(at_eps, Counts())) for at_eps in zip(*map(_counted, files.written), strict=True)]
+    if audit and audit["independent"]:
+        counts = [at_eps | {"implied": 0} for at_eps in counts]
     draft.result = {
         "n": len(data.test),
-        "chunks": len(parts),
+        "chunks": len(chunks),
         "eps": list(task.eps),
         "norm": task.norm,
         "minimum_norm": task.minimum_norm,
-        **totals,
+        "audit": audit,
+        "counts": counts,
     }
 
 
-def _build(plugin: Plugin, estimator: Classifier, budget: Budget, task: CraftTask) -> Any:
-    return _attack(plugin, plugin.load().attack(estimator, budget, **deepcopy(task.attack.kwargs)))
+class _Files:
+    """The files of a craft in flight: each is made unless an earlier run has finished it."""
+
+    def __init__(self, folder: Path, proposer: Proposer, place: Workplace):
+        self.folder, self.proposer, self.place = folder, proposer, place
+        self.written: list[Path] = []
+
+    def chunks(self, name: str, make: Callable[[Proposer, torch.Tensor, int], sweep.Written]) -> list[Path]:
+        """One file for each chunk of the test images."""
+        parts = torch.arange(len(self.proposer.test)).split(CHUNK)
+        paths = []
+        for number, index in enumerate(parts):
+            self.place.tell(number, len(parts), "chunks")
+            path = self.folder / f"{name}-{number:04d}.safetensors"
+            paths.append(self._file(path, lambda index=index, number=number: make(self.proposer, index, number)))
+        self.place.tell(len(parts), len(parts), "chunks")
+        return paths
+
+    def audit(self, chunks: list[Path]) -> Path:
+        """The audit of swept chunks."""
+
+        def make() -> sweep.Written:
+            loaded = [load_file(path) for path in chunks]
+            masks = [
+                torch.cat([chunk[f"implied-{at}"] for chunk in loaded]) for at in range(len(self.proposer.task.eps))
+            ]
+            return sweep.audited(self.proposer, [mask.nonzero().squeeze(1) for mask in masks], CHUNK)
+
+        return self._file(self.folder / AUDIT, make)
+
+    def _file(self, path: Path, make: Callable[[], sweep.Written]) -> Path:
+        if not _readable(path):
+            tensors, counted = make()
+            tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+            write_whole(path, save(tensors, {"counts": json.dumps([vars(counts) for counts in counted])}))
+        self.written.append(path)
+        return path
 
 
-def _attack(plugin: Plugin, given: Any) -> Any:
-    if not callable(getattr(given, "generate", None)):
-        raise AttackError(f"attack {plugin.name}: gave a {type(given).__name__}, which has no generate(x, y)")
-    return given
-
-
-def _fit(plugin: Plugin, estimator: Classifier, budget: Budget, task: CraftTask, place: Workplace) -> Any:
-    """The attack, fitted on training images, once for all chunks."""
-    data = place.data(task.dataset, train_limit=task.train_limit)
-    train = data.training.train
-    seed_everything(derive("fit", task.seed, data.fingerprint, task.attack.described(), task.norm, budget.eps))
-    attack = _build(plugin, estimator, budget, task)
-    return _attack(plugin, plugin.load().fit(attack, train.pixels().cpu().numpy(), train.labels.numpy()))
-
-
-def _propose(
-    attack: Any, estimator: Classifier, test: Images, index: torch.Tensor, budget: Budget, minimum_norm: bool, seed: int
-) -> tuple[torch.Tensor, dict[str, int]]:
-    """The examples of one chunk as the judges will see them, on the CPU, and what had to be mended to get there."""
-    clean, labels = test.pixels(index), test.labels[index]
-    estimator.model.eval()
-    proposed, passes = _generate(attack, estimator, clean, labels, {"indices": test.indices[index], "seed": seed})
-    if proposed.shape != clean.shape:
-        raise AttackError(
-            f"{type(attack).__name__}: gave examples of shape {list(proposed.shape)}, not {list(clean.shape)}"
-        )
-    finite = proposed.flatten(1).isfinite().all(1)
-    proposed = torch.where(finite[:, None, None, None], proposed, clean)
-    eps = float("inf") if minimum_norm else budget.eps
-    violations = ~inside(proposed, clean, budget.norm, eps)
-    examples = clip(proposed, clean, budget.norm, eps)
-    counts = (int(violations.sum()), int((~finite).sum()), passes.forward, passes.backward)
-    return examples.cpu(), dict(zip(COUNTS, counts, strict=True))
-
-
-def _generate(
-    attack: Any, estimator: Classifier, clean: torch.Tensor, labels: torch.Tensor, draws: dict[str, Any]
-) -> tuple[torch.Tensor, Passes]:
-    """What an attack proposes, and the passes that it took. One that takes indices and a seed draws by the example."""
-    truth = np.eye(estimator.nb_classes, dtype=np.float32)[labels.numpy()]
-    images = clean.cpu().numpy().copy()  # a copy: some attacks write into their input
-    accepted = inspect.signature(attack.generate).parameters
-    given = {name: value for name, value in draws.items() if name in accepted}
-    if hasattr(attack, "passes"):  # an attack that works on a view of its own of the model counts for itself
-        before = attack.passes
-        examples = attack.generate(images, truth, **given)
-        passes = Passes(attack.passes.forward - before.forward, attack.passes.backward - before.backward)
-    else:
-        with counting(estimator.model) as passes, seeded_generators():
-            examples = attack.generate(images, truth, **given)
-    return torch.as_tensor(np.asarray(examples), dtype=torch.float32, device=clean.device), passes
-
-
-def _finished(path: Path) -> dict[str, int] | None:
-    """The counts of a chunk that an earlier run finished; None if there is none, or it cannot be read."""
+def _readable(path: Path) -> bool:
     try:
-        with safe_open(path, "pt") as chunk:
-            return json.loads(chunk.metadata()["counts"])
+        return bool(_counted(path))
     except (FileNotFoundError, SafetensorError):
-        return None
+        return False
 
 
-def read(place: Workplace, key: str, number: int) -> torch.Tensor:
-    """The stored examples of a chunk, float32 on the workplace's device."""
+def _counted(path: Path) -> list[Counts]:
+    """What was counted at each ε while a file was made."""
+    with safe_open(path, "pt") as file:
+        return [Counts(**counts) for counts in json.loads(file.metadata()["counts"])]
+
+
+def read(place: Workplace, key: str, number: int, at: int = 0) -> torch.Tensor:
+    """The stored examples of a chunk at the ε of that place in the list, float32 on the workplace's device."""
     with safe_open(place.store.file(key, f"chunk-{number:04d}.safetensors"), "pt") as chunk:
-        return chunk.get_tensor("examples").to(place.device)
+        return chunk.get_tensor(f"examples-{at}").to(place.device)
 
 
-def _assert_unmodified(module: torch.nn.Module, before: dict[str, torch.Tensor], name: str) -> None:
-    after = module.state_dict()
-    changed = [key for key, tensor in before.items() if key in after and not torch.equal(tensor, after[key])]
-    if changed or after.keys() != before.keys():
-        what = ", ".join(changed[:3]) or "its structure"
-        raise AttackError(f"attack {name}: modified the network that it attacked ({what})")
+def read_audit(place: Workplace, key: str) -> dict[str, torch.Tensor]:
+    """What an audit broke: `eps` (places in the list), `index` (of the test images), `examples`; empty without one."""
+    if AUDIT not in place.store.artifact(key)["files"]:
+        return {}
+    return load_file(place.store.file(key, AUDIT))

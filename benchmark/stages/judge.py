@@ -1,12 +1,12 @@
 """Judge a network: its clean test images, or the examples of a craft. Only this stage's word counts.
 
-The judge is fp32, eager, in eval mode, on the original model, in fixed batches. An example stands if its true label's
-logit is finite and strictly larger than every other; a tie counts as broken.
+In fixed batches. An example stands if the network is right on every candidate that it is shown.
 """
 
 import torch
 
 from benchmark.engine.ball import distance, inside
+from benchmark.engine.judging import stands
 from benchmark.errors import AttackError
 from benchmark.outcomes import pack
 from benchmark.stages import craft as crafts
@@ -17,30 +17,36 @@ from benchmark.types import JudgeTask, Stage
 
 
 def judge(stage: Stage, place: Workplace, draft: Draft) -> None:
-    """Write packed outcomes: `correct` per test example; of a minimum-norm craft, each example's distance as well."""
+    """Write packed outcomes: `correct`, one text for each ε of the craft (or one, of clean images).
+
+    Of a minimum-norm craft, each example's `distances` as well; of clean images, what a record needs to know of them.
+    """
     task: JudgeTask = stage.task
     data = place.data(task.dataset, test_limit=task.limit)
     module = networks.load(place, stage.input("network")).module
-    craft_key = stage.input("craft")
-    crafted = place.store.result(craft_key) if craft_key else None
-    outcomes: list[bool] = []
-    distances: list[float] = []
     parts = torch.arange(len(data.test)).split(crafts.CHUNK)
+    key = stage.input("craft")
+    crafted = place.store.result(key) if key else None
+    outcomes: list[list[torch.Tensor]] = [[] for _ in (crafted["eps"] if crafted else [None])]
+    distances: list[float] = []
     for number, index in enumerate(parts):
         place.tell(number, len(parts), "chunks")
-        images, labels = data.test.pixels(index), data.test.labels[index].to(place.device)
-        if crafted:
-            clean, images = images, crafts.read(place, craft_key, number)
-            if crafted["minimum_norm"]:
+        clean, labels = data.test.pixels(index), data.test.labels[index].to(place.device)
+        for at, stood in enumerate(outcomes):
+            images = crafts.read(place, key, number, at) if crafted else clean
+            if crafted and crafted["minimum_norm"]:
                 distances += distance(images, clean, crafted["norm"]).tolist()
-            elif not bool(inside(images, clean, crafted["norm"], crafted["eps"][0]).all()):
-                raise AttackError(f"{craft_key}: a stored example lies outside its ball; this is a bug of leanarmor's")
-        outcomes += stands(module, images, labels).tolist()
+            elif crafted:
+                _assert_inside(images, clean, crafted, at, key)
+            stood.append(stands(module, images, labels))
     place.tell(len(parts), len(parts), "chunks")
-    draft.result = {"n": len(outcomes), "correct": pack(outcomes)}
+    whole = [torch.cat(stood).cpu() for stood in outcomes]
+    if crafted:
+        _fold_in(whole, place, key, module, data.test)
+    draft.result = {"n": len(data.test), "correct": [pack(stood.tolist()) for stood in whole]}
     if distances:
         draft.result["distances"] = distances
-    if not crafted:  # what a record needs to know of the test subset
+    if not crafted:
         draft.result |= {
             "labels": data.test.labels.tolist(),
             "classes": list(data.classes),
@@ -49,10 +55,17 @@ def judge(stage: Stage, place: Workplace, draft: Draft) -> None:
         }
 
 
-def stands(module: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """bool [n]: the true label's logit is strictly larger than every other, and all are finite."""
-    with torch.no_grad():
-        logits = module.eval()(images).float()
-    true = logits.gather(1, labels[:, None]).squeeze(1)
-    others = logits.scatter(1, labels[:, None], float("-inf")).amax(1)
-    return (true > others) & logits.isfinite().all(1)
+def _fold_in(outcomes: list[torch.Tensor], place: Workplace, key: str, module: torch.nn.Module, test) -> None:
+    """Show the candidates of the craft's audit as well."""
+    audit = crafts.read_audit(place, key)
+    if audit and len(audit["index"]):
+        crafted = place.store.result(key)
+        for at, index, examples in zip(audit["eps"].tolist(), audit["index"], audit["examples"], strict=True):
+            clean, image = test.pixels(index[None]), examples[None].to(place.device)
+            _assert_inside(image, clean, crafted, at, key)
+            outcomes[at][index] &= stands(module, image, test.labels[index[None]].to(place.device)).cpu()[0]
+
+
+def _assert_inside(images: torch.Tensor, clean: torch.Tensor, crafted: dict, at: int, key: str) -> None:
+    if not bool(inside(images, clean, crafted["norm"], crafted["eps"][at]).all()):
+        raise AttackError(f"{key}: a stored example lies outside its ball; this is a bug of leanarmor's")

@@ -1,0 +1,127 @@
+"""What an attack plugin proposes for some test examples at one ε, and what had to be mended before a judge may see it.
+
+The plugin's attack is built anew for every call, seeded, handed a copy of the images and the true labels; its passes
+are counted, its proposals checked against the ball and the pixel range before they are clipped, and the network is
+looked at afterwards: an attack may not modify it.
+"""
+
+import inspect
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmark.data import Prepared
+from benchmark.engine.ball import clip, inside
+from benchmark.engine.estimator import Passes, counting
+from benchmark.errors import AttackError
+from benchmark.stages.network import Network
+from benchmark.stages.workplace import Workplace, derive, seed_everything, seeded_generators
+from benchmark.types import Budget, CraftTask
+
+BATCH = 256  # examples in a forward pass of an attack that heeds it
+
+
+@dataclass
+class Counts:
+    """What happened while some examples were made: implied without an attack, outside the ball, not finite; passes."""
+
+    implied: int = 0
+    violations: int = 0
+    nonfinite: int = 0
+    forward: int = 0
+    backward: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(**{name: value + getattr(other, name) for name, value in vars(self).items()})
+
+
+class Proposer:
+    """One attack plugin against one network, at any ε of its task."""
+
+    def __init__(self, task: CraftTask, place: Workplace, network: Network, data: Prepared):
+        self.task, self.network, self.test = task, network, data.test
+        self.estimator = network.estimator(place.device)
+        self.plugin = place.registry.find("attack", task.attack.plugin)
+        self.plugin.load()  # before anything is seeded: running its file may draw numbers
+        # what random draws depend on, beside ε: not on the other ε, the batch size or the place in the grid
+        self.draws = (task.seed, data.fingerprint, task.attack.described(), task.norm)
+        self._unmodified = {name: tensor.clone() for name, tensor in network.module.state_dict().items()}
+        self._data = data
+        self._fitted: dict[float, Any] = {}
+
+    def propose(self, eps: float, index: torch.Tensor, part: int | str) -> tuple[torch.Tensor, Counts]:
+        """Examples for the test images at `index`, float32 on their device, inside the ball, and what was counted.
+
+        `part` names the call: attacks that do not draw by the example are seeded by it. AttackError if the attack
+        breaks its contract.
+        """
+        clean = self.test.pixels(index)
+        attack = self._attack(eps, part)
+        self.estimator.model.eval()
+        proposed, passes = self._generate(attack, clean, index, self._seed("craft", eps))
+        if proposed.shape != clean.shape:
+            raise AttackError(
+                f"{type(attack).__name__}: gave examples of shape {list(proposed.shape)}, not {list(clean.shape)}"
+            )
+        finite = proposed.flatten(1).isfinite().all(1)
+        proposed = torch.where(finite[:, None, None, None], proposed, clean)
+        radius = float("inf") if self.task.minimum_norm else eps
+        violations = ~inside(proposed, clean, self.task.norm, radius)
+        examples = clip(proposed, clean, self.task.norm, radius)
+        self._assert_unmodified()
+        return examples, Counts(0, int(violations.sum()), int((~finite).sum()), passes.forward, passes.backward)
+
+    def seed(self, *purpose: int | str | float) -> int:
+        """A seed for some purpose of this attack: the same in every grid, order and batch size."""
+        return derive(*purpose, *self.draws)
+
+    def _seed(self, purpose: str, eps: float, *more: int | str) -> int:
+        return self.seed(purpose, *(() if self.task.minimum_norm else (eps,)), *more)
+
+    def _attack(self, eps: float, part: int | str) -> Any:
+        """The plugin's attack: built anew, so that it owes nothing to calls before; only a fitted one is kept."""
+        if "fit" in self.plugin.hooks and eps not in self._fitted:
+            seed_everything(self._seed("fit", eps))
+            train = self._data.training.train
+            fitted = self.plugin.load().fit(self._built(eps), train.pixels().cpu().numpy(), train.labels.numpy())
+            self._fitted[eps] = self._checked(fitted)
+        seed_everything(self._seed("craft", eps, part))
+        return self._fitted[eps] if eps in self._fitted else self._built(eps)
+
+    def _built(self, eps: float) -> Any:
+        budget = Budget(self.task.norm, eps, BATCH, self.task.mode)
+        given = deepcopy(self.task.attack.kwargs)
+        return self._checked(self.plugin.load().attack(self.estimator, budget, **given))
+
+    def _checked(self, given: Any) -> Any:
+        if not callable(getattr(given, "generate", None)):
+            raise AttackError(f"attack {self.plugin.name}: gave a {type(given).__name__}, which has no generate(x, y)")
+        return given
+
+    def _generate(
+        self, attack: Any, clean: torch.Tensor, index: torch.Tensor, seed: int
+    ) -> tuple[torch.Tensor, Passes]:
+        """What an attack gives, and the passes that it took. One that takes indices and a seed draws by the example."""
+        truth = np.eye(self.network.classes, dtype=np.float32)[self.test.labels[index].numpy()]
+        images = clean.cpu().numpy().copy()  # a copy: some attacks write into their input
+        accepted = inspect.signature(attack.generate).parameters
+        draws = {"indices": self.test.indices[index], "seed": seed}
+        given = {name: value for name, value in draws.items() if name in accepted}
+        if hasattr(attack, "passes"):  # an attack that works on a view of its own of the model counts for itself
+            before = attack.passes
+            examples = attack.generate(images, truth, **given)
+            passes = Passes(attack.passes.forward - before.forward, attack.passes.backward - before.backward)
+        else:
+            with counting(self.network.module) as passes, seeded_generators():
+                examples = attack.generate(images, truth, **given)
+        return torch.as_tensor(np.asarray(examples), dtype=torch.float32, device=clean.device), passes
+
+    def _assert_unmodified(self) -> None:
+        before, after = self._unmodified, self.network.module.state_dict()
+        changed = [key for key, tensor in before.items() if key in after and not torch.equal(tensor, after[key])]
+        if changed or after.keys() != before.keys():
+            what = ", ".join(changed[:3]) or "its structure"
+            raise AttackError(f"attack {self.plugin.name}: modified the network that it attacked ({what})")
