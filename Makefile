@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: quickstart fashion test lint parity clean
+.PHONY: quickstart fashion test parity speed clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/python -m benchmark.run suites/quickstart.yaml
@@ -18,6 +18,10 @@ test: $(VENV)/installed-test
 # The same attacks by other libraries, on the same models: are our numbers right?
 parity: $(VENV)/installed-test
 	TQDM_DISABLE=1 $(BIN)/python -m tests.parity
+
+# The same work by us and by other libraries, interleaved in one run, on Fashion-MNIST. Wants an idle machine.
+speed: $(VENV)/installed-test
+	TQDM_DISABLE=1 $(BIN)/python -m tests.speed
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -29,7 +29,7 @@ STEPS, STEP_RATIO = 20, 0.25
 Attack = Callable[[Network, Images, float], torch.Tensor]
 
 
-class _OneRun:
+class OneRun:
     """A training's context for a training that is not stored."""
 
     def __init__(self, seed: int):
@@ -52,7 +52,7 @@ def networks(epochs: int = 20) -> Iterator[tuple[str, Network, Images]]:
         ("pgd_at", {"epochs": 3, "eps": 0.1, "lr": 0.02, "batch_size": 32}),
     ):
         training = registry.find("training", name).load()
-        training.train(network.estimator("cpu"), data.training, _OneRun(0), **options)
+        training.train(network.estimator("cpu"), data.training, OneRun(0), **options)
         network.module.eval()
         yield name, network, data.test
 
