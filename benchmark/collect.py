@@ -56,6 +56,7 @@ def _record(suite: Suite, cell: Cell, plan: Plan, store: Store) -> dict[str, Any
         "suite": suite.name,
         "dataset": {
             "name": grid.dataset.plugin,
+            "arguments": grid.dataset.kwargs,
             "fingerprint": clean["fingerprint"],
             "test_total": clean["test_total"],
         },

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from benchmark.plugins import Registry
+from benchmark.source import code
 from benchmark.types import (
     BEFORE,
     PROTOCOL,
@@ -31,8 +32,8 @@ from benchmark.types import (
     canonical,
 )
 
-# Bump one when its stage's code changes what it makes: the stage and all that depends on it are then run again.
-CODE = {"train": 1, "compress": 1, "tune": 1, "craft": 1, "judge": 1}
+# kind of stage → its module in benchmark/stages
+MODULES = {"train": "train", "compress": "compress", "tune": "train", "craft": "craft", "judge": "judge"}
 
 Keep = Callable[[Cell], bool]
 
@@ -133,8 +134,8 @@ class _Planner:
         once = bool(plugin.constant("MINIMUM_NORM", attack.recipe, False))
         values = tuple(sorted((eps.value for eps in attack.eps), reverse=True))
         mode = "examples" if attack.source else "decide"
-        # a single step, and examples for another network's judge, say nothing of a smaller ε: each is run by itself
-        sweeps = mode == "decide" and bool(plugin.constant("SWEEP", attack.recipe, True))
+        # only an attack that says that its failure in a ball speaks for the smaller ones, and that draws by the example
+        sweeps = mode == "decide" and bool(plugin.constant("SWEEP", attack.recipe, False))
         for eps in attack.eps:
             task = CraftTask(
                 grid.dataset,
@@ -163,7 +164,7 @@ class _Planner:
         }
         ingredients = {
             "stage": kind,
-            "code": CODE[kind],
+            "code": code(MODULES[kind]),
             "protocol": PROTOCOL,
             "device": f"{self.device} fp32",
             **{name: _plain(value) for name, value in vars(task).items()},

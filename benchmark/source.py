@@ -13,7 +13,8 @@ from pathlib import Path
 from benchmark.errors import PluginError
 
 HOME = Path(__file__).resolve().parent.parent  # the folder that holds the packages `benchmark` and `plugins`
-ENGINE = ("benchmark", "engine")
+ENGINE = ("engine",)
+STAGE = ("data", "engine", "stages")  # whose code changes what a stage makes
 
 
 def read(path: Path) -> str:
@@ -59,13 +60,26 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _imported(path: Path) -> Iterator[Path]:
-    """The files that a file's import statements, wherever they stand, name among its siblings and in the engine."""
+@cache
+def code(kind: str) -> str:
+    """SHA-256 (16 hex digits) of what a kind of stage runs beside its plugins; comments do not count."""
+    names, waiting = set(), [HOME / "benchmark" / "stages" / f"{kind}.py"]
+    while waiting:
+        file = waiting.pop()
+        if file not in names:
+            names.add(file)
+            waiting += _imported(file, STAGE)
+    trees = [f"{file.name}\0{ast.dump(parse(file))}" for file in sorted(names)]
+    return hashlib.sha256("\0".join(trees).encode()).hexdigest()[:16]
+
+
+def _imported(path: Path, rooms: tuple[str, ...] = ENGINE) -> Iterator[Path]:
+    """The files that a file's import statements, wherever they stand, name among its siblings and in those rooms."""
     inside = path.is_relative_to(HOME / "benchmark")
     for node in ast.walk(parse(path)):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield from _engine_files(alias.name.split("."))
+                yield from _own_files(rooms, alias.name.split("."))
         elif isinstance(node, ast.ImportFrom):
             module = node.module.split(".") if node.module else []
             if node.level:
@@ -74,12 +88,14 @@ def _imported(path: Path) -> Iterator[Path]:
                     yield from _files(folder, module, node.names)
                     continue
                 module = [*folder.relative_to(HOME).parts, *module]
-            yield from _engine_files(module, node.names)
+            yield from _own_files(rooms, module, node.names)
 
 
-def _engine_files(module: list[str], names: list[ast.alias] = ()) -> Iterator[Path]:
-    if tuple(module[:2]) == ENGINE or (module == ["benchmark"] and any(alias.name == "engine" for alias in names)):
-        yield from (file for file in _files(HOME, module, names) if file.is_relative_to(HOME.joinpath(*ENGINE)))
+def _own_files(rooms: tuple[str, ...], module: list[str], names: list[ast.alias] = ()) -> Iterator[Path]:
+    if module[:1] == ["benchmark"]:
+        for file in _files(HOME, module, names):
+            if file.relative_to(HOME / "benchmark").with_suffix("").parts[0] in rooms:
+                yield file
 
 
 def _files(folder: Path, module: list[str], names: list[ast.alias]) -> Iterator[Path]:

@@ -113,6 +113,8 @@ class _Grids:
             raise node.error(problem + ("" if "norm" in beside else ", so give this attack its own norm"))
         if "eps" not in keys:
             raise node.error("has no ε; give eps here or for the whole suite")
+        if "norm" in beside and "eps" not in beside and norm != (_norm(grid["norm"]) if "norm" in grid else NORMS[0]):
+            raise node.error(f"has norm {norm} of its own, for which the suite's ε are not meant; give it its own eps")
         eps = self._eps(keys["eps"], norm)
         source = _source(keys["from"], compressions) if "from" in keys else None
         return Attack(name, recipe, norm, eps, source), keys.get("from")

@@ -76,8 +76,8 @@ def legend(board: Board) -> list[str]:
         "other class. All rows and seeds of a grid are judged on the same images.",
         "**An attack @ ε** (“pgd-20 @ 8/255”): the share that is right on the clean image *and* on every candidate of "
         "that one attack. Ties and logits that are not finite count as broken.",
-        "**Robust accuracy (union) @ ε**: the share that survives *every* attack of one norm at that ε, image by "
-        "image; a network enters only when all of these attacks have judged all n images.",
+        "**Robust accuracy (union) @ ε**: the share that survives *every* attack of one norm at that ε or a smaller "
+        "one, image by image; a network enters only when all of these attacks have judged all n images at that ε.",
         *["*(boundary)*: this attack stops at the boundary, and another network judges: such examples transfer badly."]
         * any(table.boundary for table in board.tables),
         "Robust figures are upper bounds: a stronger attack can only lower them.",

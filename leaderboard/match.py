@@ -52,6 +52,7 @@ def _as_planned(grid: Grid, record: Record) -> bool:
     own = {name: record[name] for name in ROW}
     named = {name: value for name, value in vars(attack.source).items() if value is not None} if attack.source else {}
     planned = {
+        "dataset": grid.dataset.described(),
         "model": grid.model.described(),
         "steps": [(training.before if step == BEFORE else step).described() for step in compression.steps],
         "before": training.before.described(),
@@ -61,6 +62,7 @@ def _as_planned(grid: Grid, record: Record) -> bool:
         "from": own | named,
     }
     made = {name: record[name] for name in planned}
+    made["dataset"] = {record["dataset"]["name"]: record["dataset"]["arguments"]}
     made["steps"] = [record["before"] if step == BEFORE.described() else step for step in record["steps"]]
     made["from"] = record["from"] or own
     return canonical(planned) == canonical(made)

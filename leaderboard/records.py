@@ -110,7 +110,7 @@ RECORD = Schema(
         **ROW,
         "protocol": TEXT,
         "suite": TEXT,
-        "dataset": {"name": TEXT, "fingerprint": TEXT, "test_total": COUNT},
+        "dataset": {"name": TEXT, "arguments": OBJECT, "fingerprint": TEXT, "test_total": COUNT},
         "model": RECIPE,
         "steps": _list(RECIPE, "a list of recipes"),
         "before": RECIPE,

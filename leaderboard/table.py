@@ -161,7 +161,10 @@ def _row(compression: Compression, training: Training, columns: Sequence[Column]
     def over(column: Column, figure: Callable[[list[Record]], float]) -> Estimate:
         # a seed counts once every attack of the column has judged it: a union that lacks an attack looks too robust
         judged = ([network.get((attack, column.eps.value)) for attack in column.attacks] for network in networks)
-        return estimate(None if None in records else figure(records) for records in judged)
+        return estimate(
+            None if None in records else figure([*records, *_smaller(network, column)])
+            for network, records in zip(networks, judged, strict=True)
+        )
 
     def first(figure: Callable[[Record], float]) -> Estimate:
         return estimate(figure(next(iter(network.values()))) if network else None for network in networks)
@@ -187,6 +190,13 @@ def _row(compression: Compression, training: Training, columns: Sequence[Column]
         faults={column: counts for column in columns if column.attack and any(counts := _faults(column, networks))},
         verdict=SUSPECT if any(map(_fell_back, networks)) else UNVERIFIED,
     )
+
+
+def _smaller(network: dict, column: Column) -> list[Record]:
+    """Of a union: what was tried in smaller balls, which lie inside this one, so that a break there is one here."""
+    if column.attack:
+        return []
+    return [record for (_, eps), record in network.items() if record["norm"] == column.norm and eps < column.eps.value]
 
 
 def _survivors(records: list[Record]) -> float:

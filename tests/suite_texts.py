@@ -89,6 +89,7 @@ BROKEN = {
     "art without class": (ATTACKS + "  a: {art: {max_iter: 5}}\n", 8, "attacks.a: attack 'art' needs class: 'AutoA"),
     "no plugin": (ATTACKS + "  a: {norm: 2}\n", 8, "attacks.a: names no attack"),
     "norm": (WHOLE + "norm: linf\n", 8, "norm: unknown norm 'linf'; it takes inf, 2, 1 (did you mean inf?)"),
+    "norm without its own eps": (ATTACKS + "  a: {ball: , norm: 2}\n", 8, "attacks.a: has norm 2 of its own"),
     "norm of plugin": (ATTACKS + "  a: {flat: , norm: 2}\n", 8, "attacks.a: attack 'flat' has no norm 2; it takes inf"),
     "misspelt compression in from": (
         ATTACKS + "  a: {ball: , from: dens}\n",

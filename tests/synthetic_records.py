@@ -51,7 +51,7 @@ def record(of: Suite, cell: tuple, robust: str, clean: str = CLEAN, **changes) -
         **dict(zip(("grid", "compression", "training", "seed", "attack", "eps"), cell, strict=True)),
         "protocol": PROTOCOL,
         "suite": of.name,
-        "dataset": {"name": own.dataset.plugin, "fingerprint": "f00d", "test_total": 10},
+        "dataset": {"name": own.dataset.plugin, "arguments": {}, "fingerprint": "f00d", "test_total": 10},
         "model": own.model.described(),
         "steps": [(training.before if step == BEFORE else step).described() for step in compression.steps],
         "before": training.before.described(),

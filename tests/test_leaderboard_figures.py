@@ -114,7 +114,10 @@ def test_transferred_examples_are_matched_by_their_source():
 def test_records_that_cannot_be_of_one_run_are_refused():
     of = suite()
     for changes, message in (
-        ({"dataset": {"name": "digits", "fingerprint": "beef", "test_total": 10}}, "disagree on dataset"),
+        (
+            {"dataset": {"name": "digits", "arguments": {}, "fingerprint": "beef", "test_total": 10}},
+            "disagree on dataset",
+        ),
         ({"keys": {"network": "other", "craft": "c", "judge": "j"}}, "are of two networks"),
         ({"protocol": "0"}, "of protocols 0, 1 cannot share"),
     ):
@@ -122,3 +125,21 @@ def test_records_that_cannot_be_of_one_run_are_refused():
         lines[0] |= changes
         with pytest.raises(RequestError, match=message):
             build(of, lines)
+
+
+def test_what_breaks_in_a_small_ball_is_broken_in_a_larger_one():
+    of = suite(seeds=(0,))
+    lines = [
+        record(of, cell, "0011111100" if cell[4:] == ("pgd-20", 0.05) else "1111111100")
+        for cell in places(of, of.grids[0])
+    ]
+    (row, *_) = build(of, lines).tables[0].rows
+    by_column = {(column.attack, column.eps.value): row.accuracy[column].mean for column in row.accuracy}
+    assert by_column["pgd-20", 0.1] == 0.8  # an attack's own column says what it did there
+    assert by_column[None, 0.05] == by_column[None, 0.1] == 0.6
+
+
+def test_records_of_another_dataset_are_never_shown():
+    of = suite(seeds=(0,))
+    renamed = [line | {"dataset": line["dataset"] | {"arguments": {"folder": "b"}}} for line in every(of)]
+    assert build(of, renamed).strangers == len(renamed)

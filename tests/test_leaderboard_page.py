@@ -45,7 +45,7 @@ def test_a_suite_without_any_record_still_has_its_table():
 def test_a_subset_is_called_one_and_the_whole_is_not():
     of = suite(grid(limit=Limit(test=10)))
     assert "· 10 test images" in page(of, every(of)) and "subset" not in page(of, every(of))
-    dataset = {"name": "digits", "fingerprint": "f00d", "test_total": 360}
+    dataset = {"name": "digits", "arguments": {}, "fingerprint": "f00d", "test_total": 360}
     text = page(of, every(of, dataset=dataset))
     assert "**subset: 10 of 360 test images**" in text
     assert "\npython -m benchmark.run suites/small.yaml\n" in text

@@ -130,7 +130,7 @@ def test_a_plugins_source_is_part_of_its_stages_keys(desk, tmp_path):
     changed = [before.stages[key] for key in keys(before) - keys(after)]
     assert {stage.kind for stage in changed} == {"craft", "judge"}
     assert all("mine" in stage.label for stage in changed)
-    assert len(changed) == 4 * 2  # networks × (craft, judge)
+    assert len(changed) == 4 * 2 * 2  # networks × ε × (craft, judge)
 
 
 def test_transfer_examples_are_crafted_once(desk):

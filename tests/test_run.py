@@ -170,15 +170,15 @@ def test_a_plugin_from_outside_and_its_edit(desk, tmp_path):
 
     mine.write_text(ATTACK.replace("self.eps * np", "0.5 * self.eps * np"))
     explained = desk.run(suite, *options, "--explain").printed.splitlines()
-    assert len(explained) == 2 * 2 + 1  # networks × (craft, judge), and the sum
+    assert len(explained) == 2 * 2 * 2 + 1  # networks × ε × (craft, judge), and the sum
     assert all("noise" in line for line in explained[:-1])
     crafts = [line for line in explained if line.startswith("craft")]
-    assert len(crafts) == 2 and all("the source of attack noise changed" in line for line in crafts)
-    assert sum("its craft is made anew" in line for line in explained) == 2
+    assert len(crafts) == 4 and all("the source of attack noise changed" in line for line in crafts)
+    assert sum("its craft is made anew" in line for line in explained) == 4
     before = set(desk.store.root.rglob("artifact.json"))
     second = desk.run(suite, *options)
     assert second.status == 0
-    assert len(set(desk.store.root.rglob("artifact.json")) - before) == 4
+    assert len(set(desk.store.root.rglob("artifact.json")) - before) == 8
     unchanged = [line for line in first.records.splitlines() if b'"attack":"noise"' not in line]
     assert set(unchanged) < set(second.records.splitlines())
     assert first.records != second.records

@@ -126,7 +126,7 @@ def test_eps_space_rescales_lengths_and_keeps_what_was_written(read):
 
 def test_aliases_and_merge_keys(read):
     suite = read(
-        COMMON + "eps: 0.1\nattacks:\n  a: &a {ball: {steps: 3}, norm: 2}\n  b: {<<: *a, norm: inf}\n  c: *a\n"
+        COMMON + "attacks:\n  a: &a {ball: {steps: 3}, norm: 2, eps: 0.1}\n  b: {<<: *a, norm: inf}\n  c: *a\n"
     )
     a, b, c = suite.grids[0].attacks
     assert a.recipe == b.recipe == c.recipe and (a.norm, b.norm, c.norm) == ("2", "inf", "2")

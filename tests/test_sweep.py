@@ -15,7 +15,7 @@ from tests.test_stages import only, place, records
 CURVE = [0.02, 0.05, 0.1, 0.2, 0.3]
 ATTACKS = {
     "ours": {"pgd": {"steps": 10}},
-    "art": {"art": {"class": "ProjectedGradientDescentPyTorch", "max_iter": 10, "num_random_init": 0}},
+    "apgd": {"apgd": {"steps": 10}},
 }
 
 
@@ -34,7 +34,7 @@ def test_a_sweep_ends_as_independent_runs_do_and_costs_less(desk, attack):
         for one, other in zip(curve, alone, strict=True)
         for a, b in zip(outcomes(one), outcomes(other), strict=True)
     )
-    assert differing <= 4  # of 2,000: what ART draws by the batch, and fp32 rounding
+    assert differing <= 2  # of 2,000: fp32 rounding, in batches of another size
     assert 0 < sum(record["robust_correct"] for record in curve) < sum(record["clean_correct"] for record in curve)
     spent = [sum(record["passes"]["backward"] for record in made) for made in (curve, alone)]
     assert spent[0] < 0.9 * spent[1]

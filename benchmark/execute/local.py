@@ -64,7 +64,7 @@ def _run_one(stage: Stage, place: Workplace, outcome: Outcome) -> str | None:
         with place.store.writing(stage) as draft:
             RUNNERS[stage.kind](stage, place, draft)
             draft.provenance = provenance(place.device)
-            draft.measured = {"seconds": round(time.perf_counter() - started, 3), "machine": _machine()}
+            draft.measured = {"seconds": round(time.perf_counter() - started, 3), "machine": _machine(place.device)}
     except (Exception, SystemExit) as error:  # ours, a plugin's or a library's: the grid goes on without it
         if place.store.has(stage.key):  # another run on this store was faster, and took our pieces away
             return None
@@ -81,5 +81,5 @@ def _where(error: Exception) -> str:
     return f"{frame.filename}:{frame.lineno}"
 
 
-def _machine() -> dict[str, object]:
-    return {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()}
+def _machine(device: str) -> dict[str, object]:
+    return {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count(), **provenance(device)}

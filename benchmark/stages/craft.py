@@ -15,7 +15,7 @@ from benchmark.stages import network as networks
 from benchmark.stages import sweep
 from benchmark.stages.propose import Counts, Proposer
 from benchmark.stages.workplace import Workplace
-from benchmark.store import Draft, write_whole
+from benchmark.store import Draft, link, write_whole
 from benchmark.types import CraftTask, Stage
 
 CHUNK = 256  # examples: what an attack is given at once, and what a kill may lose
@@ -37,15 +37,14 @@ def craft(stage: Stage, place: Workplace, draft: Draft) -> None:
     else:
         chunks = files.chunks("swept", sweep.swept)
         report = files.audit(chunks)
-        broken = len(load_file(report)["eps"])
+        broken = len(_tensor(report, "eps"))
         audit = {"pairs": -sum(counts.implied for counts in _counted(report)), "broken": broken}
         audit["independent"] = broken > sweep.ALLOWED
         if audit["independent"]:
             chunks = files.chunks("independent", sweep.independent)
-        else:
-            (draft.folder / AUDIT).hardlink_to(report)
+        link(report, draft.folder / AUDIT)  # what it broke is broken, whatever is run after it
     for number, path in enumerate(chunks):
-        (draft.folder / f"chunk-{number:04d}.safetensors").hardlink_to(path)
+        link(path, draft.folder / f"chunk-{number:04d}.safetensors")
     counts = [vars(sum(at_eps, Counts())) for at_eps in zip(*map(_counted, files.written), strict=True)]
     if audit and audit["independent"]:
         counts = [at_eps | {"implied": 0} for at_eps in counts]
@@ -82,10 +81,8 @@ class _Files:
         """The audit of swept chunks."""
 
         def make() -> sweep.Written:
-            loaded = [load_file(path) for path in chunks]
-            masks = [
-                torch.cat([chunk[f"implied-{at}"] for chunk in loaded]) for at in range(len(self.proposer.task.eps))
-            ]
+            places = range(len(self.proposer.task.eps))
+            masks = [torch.cat([_tensor(path, f"implied-{at}") for path in chunks]) for at in places]
             return sweep.audited(self.proposer, [mask.nonzero().squeeze(1) for mask in masks], CHUNK)
 
         return self._file(self.folder / AUDIT, make)
@@ -97,6 +94,11 @@ class _Files:
             write_whole(path, save(tensors, {"counts": json.dumps([vars(counts) for counts in counted])}))
         self.written.append(path)
         return path
+
+
+def _tensor(path: Path, name: str) -> torch.Tensor:
+    with safe_open(path, "pt") as file:
+        return file.get_tensor(name)
 
 
 def _readable(path: Path) -> bool:

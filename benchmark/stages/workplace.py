@@ -14,7 +14,8 @@ import torch
 
 from benchmark import __version__
 from benchmark.data import Dataset, Prepared, dataset_key, prepare, search_roots
-from benchmark.plugins import Registry
+from benchmark.errors import DataError, LeanarmorError
+from benchmark.plugins import Plugin, Registry
 from benchmark.store import Store
 from benchmark.types import CraftTask, JudgeTask, NetworkTask, Recipe, canonical
 
@@ -38,13 +39,25 @@ class Workplace:
         name = canonical(recipe.described())
         if name not in self._datasets:
             plugin = self.registry.find("dataset", recipe.plugin)
-            dataset = plugin.load().dataset(search_roots(self.data_folders), **recipe.kwargs)
+            dataset = self._loaded(plugin, recipe)
             self.store.fingerprint(dataset_key(recipe, plugin.source), dataset.fingerprint, recipe.plugin)
             self._datasets[name] = dataset
         asked = (name, train_limit, test_limit)
         if asked not in self._prepared:
             self._prepared[asked] = prepare(self._datasets[name], train_limit, test_limit, self.device)
         return self._prepared[asked]
+
+    def _loaded(self, plugin: Plugin, recipe: Recipe) -> Dataset:
+        try:
+            dataset = plugin.load().dataset(search_roots(self.data_folders), **recipe.kwargs)
+        except LeanarmorError:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise DataError(f"dataset {recipe.plugin} ({plugin.path}): {reason}") from error
+        if not isinstance(dataset, Dataset):
+            raise DataError(f"dataset {recipe.plugin} ({plugin.path}): gave a {type(dataset).__name__}, not a Dataset")
+        return dataset
 
     def check_data(self, tasks: Iterable[NetworkTask | CraftTask | JudgeTask]) -> None:
         """Load what the tasks need: DataError for a dataset that is not there or too small, before anything trains."""

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from benchmark.engine.apgd import APGD
 
 NORMS = ("inf", "2")
+SWEEP = True  # what it cannot break in a ball it is taken not to break in a smaller one, and a sample is checked
 
 
 def attack(

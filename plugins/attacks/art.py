@@ -5,6 +5,7 @@ import inspect
 import art.attacks.evasion
 
 OPTIONS_FROM = "art.attacks.evasion"  # the options are those of the class's own __init__, read from its source
+STARTS_LARGE = ("AutoAttack", "AutoConjugateGradient", "AutoProjectedGradientDescent")  # 2 ε, Croce & Hein (2020)
 _GRADIENT = {"NORMS": ("inf", "2", "1")}
 _MINIMUM_L2 = {"NORMS": ("2",), "MINIMUM_NORM": True}
 # Left out, each for what was seen of it in ART 1.20.1: SaliencyMapMethod is always targeted and does nothing with true
@@ -21,7 +22,7 @@ CLASSES = {
     "CarliniLInfMethod": {"NORMS": ("inf",), "MINIMUM_NORM": True},
     "DeepFool": _MINIMUM_L2,
     "ElasticNet": {"NORMS": ("1", "2"), "MINIMUM_NORM": True},
-    "FastGradientMethod": {"NORMS": ("inf", "2", "1"), "SWEEP": False},
+    "FastGradientMethod": _GRADIENT,
     "HopSkipJump": {"NORMS": ("inf", "2"), "MINIMUM_NORM": True, "BLACK_BOX": True},
     "MomentumIterativeMethod": _GRADIENT,
     "NewtonFool": _MINIMUM_L2,
@@ -38,7 +39,8 @@ def attack(estimator, budget, *, class_: str, **options):
     engine = {
         "norm": float(budget.norm),
         "eps": budget.eps,
-        "eps_step": budget.eps / 10,  # ART's defaults (0.1, say) may exceed ε, which it then refuses
+        # ART's defaults (0.1, say) may exceed ε, which it then refuses; Auto-PGD starts with twice its eps_step
+        "eps_step": budget.eps if class_ in STARTS_LARGE else budget.eps / 10,
         "batch_size": budget.batch_size,
         "targeted": False,  # some classes default to True
         "verbose": False,

@@ -5,6 +5,7 @@ from typing import Annotated
 from benchmark.engine.pgd import PGD
 
 NORMS = ("inf", "2", "1")
+SWEEP = True  # what it cannot break in a ball it is taken not to break in a smaller one, and a sample is checked
 
 
 def attack(

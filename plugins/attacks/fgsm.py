@@ -3,7 +3,6 @@
 from benchmark.engine.pgd import PGD
 
 NORMS = ("inf", "2", "1")
-SWEEP = False  # one step of length ε: a failure at a large ε says nothing of a smaller one
 
 
 def attack(estimator, budget):

@@ -1,0 +1,51 @@
+"""The README's own suite, mistake and attack do what the README says."""
+
+import re
+
+from benchmark import run
+from benchmark.plugins import Registry
+from benchmark.source import HOME
+from benchmark.suite import load
+
+TEXT = (HOME / "README.md").read_text()
+(SUITE,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.S)
+(ATTACK,) = re.findall(r"```python\n(.*?)```", TEXT, re.S)
+SMALL = {
+    "dataset: fashion_mnist": "dataset: digits",
+    "train: 10000, test: 1000": "train: 200, test: 40",
+    "seeds: [0, 1]": "seeds: [0]",
+    "steps: 20": "steps: 2",
+}
+
+
+def written(tmp_path):
+    """The README's two files, cut down to the size of a test; the arguments that run them."""
+    text = SUITE
+    for whole, small in SMALL.items():
+        assert whole in text
+        text = text.replace(whole, small)
+    (tmp_path / "my-plugins" / "attacks").mkdir(parents=True)
+    (tmp_path / "my-plugins" / "attacks" / "noise.py").write_text(ATTACK)
+    (tmp_path / "mine.yaml").write_text(text + "  noise: noise\n")
+    return [str(tmp_path / "mine.yaml"), "--plugins", str(tmp_path / "my-plugins"), "--quiet"]
+
+
+def test_the_suite_and_the_attack_run(tmp_path, capsys):
+    arguments = [*written(tmp_path), "--store", str(tmp_path / "store"), "--out", str(tmp_path / "out")]
+    assert run.main(arguments) == 0, capsys.readouterr().err
+    board = (tmp_path / "out" / "leaderboard.md").read_text()
+    assert all(name in board for name in ("in-two-steps", "compact", "transfer", "deepfool", "noise"))
+    assert "Holes" not in board.split("## Legend")[0]
+
+
+def test_the_mistake_is_told_as_quoted(tmp_path, capsys):
+    path = tmp_path / "mine.yaml"
+    path.write_text(SUITE.replace("pgd-20: {pgd: {steps", "pgd-20: {pgd: {step"))
+    assert run.main([str(path)]) == 2
+    (quoted,) = re.findall(r"^    (mine\.yaml:.*)$", TEXT, re.M)
+    assert capsys.readouterr().err == f"error: {tmp_path}/{quoted}\n"
+
+
+def test_every_suite_of_the_repository_is_sound():
+    suites = sorted((HOME / "suites").glob("*.yaml"))
+    assert {"quickstart", "fashion", "paper"} <= {load(path, Registry()).path.stem for path in suites}
