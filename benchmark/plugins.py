@@ -224,6 +224,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LeanarmorError as error:
         print(error, file=sys.stderr)
         return 2
+    of_kind = [name for kind, name, _ in listing if chosen.kind in (None, kind)]
+    for name in chosen.name:
+        if name not in of_kind:
+            print(f"error: unknown {chosen.kind} {name!r}{suggest(name, of_kind)}", file=sys.stderr)
+            return 2
     shown = None
     for kind, name, found in listing:
         if chosen.kind in (None, kind) and (not chosen.name or name in chosen.name):

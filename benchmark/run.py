@@ -102,7 +102,7 @@ def _main(options: argparse.Namespace) -> int:
         done = len(wanted.stages) - len(outcome.failed) - len(outcome.skipped) - outcome.ran
         print(f"{outcome.ran} stages run, {done} already done, in {time.monotonic() - started:.0f} s")
     print(f"board: {board}")
-    return _complain(outcome)
+    return _complain(outcome, out)
 
 
 def _folder(out: Path) -> Path:
@@ -148,13 +148,15 @@ def _write(written: Suite, suite: Suite, whole: Plan, store: Store, outcome: Out
     return board
 
 
-def _complain(outcome: Outcome) -> int:
+def _complain(outcome: Outcome, out: Path) -> int:
     """Say what failed, most frequent first; the exit status."""
     if not outcome.failed:
         return 0
     print(f"error: {len(outcome.failed)} stages failed, {len(outcome.skipped)} more needed them:", file=sys.stderr)
     for reason, times in Counter(outcome.failed.values()).most_common(5):
         print(f"  {reason}" + (f" ({times} times)" if times > 1 else ""), file=sys.stderr)
+    if outcome.tracebacks:
+        print(f"tracebacks: {out / 'errors.log'}", file=sys.stderr)
     return 1
 
 

@@ -90,9 +90,12 @@ def legend(board: Board) -> list[str]:
         "the share of the dense row's.",
         "**Crafting passes**: what crafting a row's examples took, mean over seeds; examples that rows share count in "
         "each of them.",
-        "**Verdict**: only rows whose checks were all done and passed are ranked; an *unverified* row is not, and "
+        "**Verdict**: only rows whose checks were all done and passed are ranked. This version cannot run most of them "
+        "yet, so that a row is at best *unverified*, and "
         "rows stand in the suite's order. *suspect (not monotone in ε)*: an attack broke at a small ε what it could "
-        "not break at a large one, as it does where gradients are masked; every ε was then run by itself.",
+        "not break at a large one, as it does where gradients are masked; every ε was then run by itself. "
+        "*suspect (a network at chance)*: no better on clean images than a constant answer, so that what looks robust "
+        "was never trained.",
         f"**{MISSING}**: no result (see Holes). *(1 of 2 seeds)*: fewer seeds than planned are in the figure.",
         f"Protocol version: {escape(', '.join(board.protocols)) or 'no records yet'}.",
     ]

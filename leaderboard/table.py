@@ -14,7 +14,8 @@ from benchmark.types import Compression, Epsilon, Grid, Limit, Suite, Training
 from leaderboard.match import Place, Record, claim, places
 
 UNVERIFIED = "unverified (no checks have run)"
-SUSPECT = "suspect (not monotone in ε)"
+NOT_MONOTONE = "suspect (not monotone in ε)"
+AT_CHANCE = "suspect (a network at chance)"
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ def _row(compression: Compression, training: Training, columns: Sequence[Column]
             for attack in attacks
         },
         faults={column: counts for column in columns if column.attack and any(counts := _faults(column, networks))},
-        verdict=SUSPECT if any(map(_fell_back, networks)) else UNVERIFIED,
+        verdict=_verdict(networks),
     )
 
 
@@ -224,6 +225,20 @@ def _passes(network: dict, attack: str | None, way: str, columns: Sequence[Colum
     if None in records:
         return None
     return sum({record["keys"]["craft"]: record["passes"][way] for record in records}.values())
+
+
+def _verdict(networks: list[dict]) -> str:
+    """That of the row's worst network."""
+    if any(_at_chance(next(iter(network.values()))) for network in networks if network):
+        return AT_CHANCE
+    return NOT_MONOTONE if any(map(_fell_back, networks)) else UNVERIFIED
+
+
+def _at_chance(record: Record) -> bool:
+    """Whether clean accuracy may be that of always naming the commonest class: within two standard errors of it."""
+    n = record["n"]
+    share = max(record["per_class"]["n"]) / n
+    return record["clean_correct"] <= n * share + 2 * (n * share * (1 - share)) ** 0.5
 
 
 def _fell_back(network: dict) -> bool:

@@ -23,7 +23,7 @@ def run(plan: Plan, place: Workplace, began: Callable[[Stage], None], ended: Cal
     """Run what is not in the store. A failure is never stored: its dependants are skipped, the rest goes on."""
     outcome = Outcome()
     compute_exactly()
-    place.check_data(stage.task for stage in plan.stages.values() if not place.store.has(stage.key))
+    place.check(stage.task for stage in plan.stages.values() if not place.store.has(stage.key))
     for stage in plan.stages.values():
         _ensure(stage, plan, place, outcome, began, ended)
     return outcome

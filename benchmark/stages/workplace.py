@@ -59,9 +59,12 @@ class Workplace:
             raise DataError(f"dataset {recipe.plugin} ({plugin.path}): gave a {type(dataset).__name__}, not a Dataset")
         return dataset
 
-    def check_data(self, tasks: Iterable[NetworkTask | CraftTask | JudgeTask]) -> None:
-        """Load what the tasks need: DataError for a dataset that is not there or too small, before anything trains."""
+    def check(self, tasks: Iterable[NetworkTask | CraftTask | JudgeTask]) -> None:
+        """Before anything trains: PluginError for a plugin that cannot be imported, DataError for a dataset that is
+        not there or too small."""
         for task in tasks:
+            for recipe in (thing for thing in vars(task).values() if isinstance(thing, Recipe)):
+                self.registry.find(recipe.kind, recipe.plugin).load()
             limits = (task.limit, None) if isinstance(task, NetworkTask) else (None, task.limit)
             self.data(task.dataset, *limits)
 
