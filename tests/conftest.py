@@ -3,6 +3,7 @@
 import copy
 import io
 import os
+import signal
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,11 @@ from benchmark.store import Store
 from benchmark.suite import load
 from benchmark.types import Suite
 
-os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = (
-    "1"  # of the processes that tests start: torch repeats its bits for one thread count
-)
+# of the processes that tests start: torch repeats its bits for one thread count
+os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+# a job in a shell's background ignores interrupts, and hands that down to the processes that tests interrupt
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 FIXTURES = Path(__file__).parent / "fixtures"
 STANDARD = {"standard": {"epochs": 4, "lr": 0.1, "batch_size": 32}}
 TINY = {
