@@ -27,6 +27,7 @@ from benchmark.store import Store
 from benchmark.types import CraftTask, Recipe
 from benchmark.yaml_nodes import read
 from tests.conftest import FIXTURES
+from tests.offline_datasets import cut_off
 
 REGISTRY = Registry([FIXTURES])
 BUILT_IN = Registry()
@@ -237,7 +238,8 @@ def test_model(name, classes, channels, size, tmp_path):
 
 
 @pytest.mark.parametrize("name", plugins("dataset"))
-def test_dataset(name, tmp_path):
+def test_dataset(name, tmp_path, monkeypatch):
+    cut_off(monkeypatch, tmp_path / "cache")
     parameters = {one.key: one for one in BUILT_IN.find("dataset", name).parameters}
     if any(one.required for one in parameters.values()):
         pytest.skip(f"{name} needs data of one's own")
