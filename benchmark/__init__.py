@@ -4,7 +4,7 @@ Data flows one way, top to bottom; a room imports only from rooms above it (a te
 which composes them all:
 
 errors → types → outcomes → schema → source → signature → foreign → loading → plugins → yaml_nodes → recipes → suite
-→ plan → store → collect → device → forecast → (no torch above this line) → vision → data → engine → stages
+→ device → plan → store → collect → forecast → (no torch above this line) → vision → data → engine → stages
 → execute → run.  The board is made from the records by the neighbouring package `leaderboard`, which imports no torch.
 """
 

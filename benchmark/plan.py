@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from benchmark.device import fastest_precision
 from benchmark.plugins import Registry
 from benchmark.source import code
 from benchmark.types import (
@@ -65,6 +66,7 @@ def plan(suite: Suite, registry: Registry, device: str, keep: Keep = lambda cell
 class _Planner:
     def __init__(self, suite: Suite, registry: Registry, device: str):
         self.suite, self.registry, self.device = suite, registry, device
+        self.precision = fastest_precision(device)
         self.made: dict[str, Stage] = {}
 
     def plan(self, keep: Keep) -> Plan:
@@ -147,6 +149,7 @@ class _Planner:
                 seed=target.task.seed,
                 minimum_norm=once,
                 train_limit=grid.limit.train if "fit" in plugin.hooks else None,
+                precision=self.precision if plugin.constant("BF16", attack.recipe, False) else "fp32",
             )
             at = "" if once or sweeps else f" at ε {eps.label}"
             label = f"{row} · crafting {attack.name}{at}"
@@ -166,7 +169,7 @@ class _Planner:
             "stage": kind,
             "code": code(MODULES[kind]),
             "protocol": PROTOCOL,
-            "device": f"{self.device} fp32",
+            "device": f"{self.device} {self.precision}",
             **{name: _plain(value) for name, value in vars(task).items()},
             **{f"input {role}": key for role, key in inputs.items()},
             **sources,

@@ -24,13 +24,15 @@ class Budget:
 
     norm: "inf", "2" or "1"; eps: the ball's radius in pixels; batch_size: examples per pass;
     mode: "decide" (an attack may stop at the first success) or "examples" (every step is run, because the
-    examples will be judged on another network).
+    examples will be judged on another network); precision: "fp32", or "bf16" where an attack that says that it can
+    (`BF16 = True`) may compute the network's body in bfloat16.
     """
 
     norm: str
     eps: float
     batch_size: int
     mode: str = "decide"
+    precision: str = "fp32"
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,7 @@ class CraftTask:
     seed: int
     minimum_norm: bool = False  # run once, unclipped; a success at ε iff its distance is at most ε
     train_limit: int | None = None  # only for an attack that is fitted on training images
+    precision: str = "fp32"  # "bf16": the attack can, and the hardware is faster at it
 
 
 @dataclass(frozen=True)

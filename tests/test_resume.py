@@ -80,8 +80,8 @@ def test_killed_nine_times(nursery, desk, uninterrupted):
 
 
 def test_a_craft_goes_on_from_its_chunks(nursery, desk, uninterrupted):
-    assert kill_when_new(nursery, desk, "partial/*/swept-0001*", 0.0) == -signal.SIGKILL
-    kept = pieces(desk, "partial/*/swept-0000.safetensors")
+    assert kill_when_new(nursery, desk, "partial/*/swept-*-0001*", 0.0) == -signal.SIGKILL
+    kept = pieces(desk, "partial/*/swept-*-0000.safetensors")
     assert kept
     inodes = {path.stat().st_ino for path in kept}
     assert desk.run(SUITE).records == uninterrupted

@@ -136,7 +136,8 @@ def test_random_draws_belong_to_the_chunk(desk, tmp_path):
     first = desk.run(suite)
     other = Desk(tmp_path / "other")
     other.folder.mkdir()
-    shutil.copy(desk.store.file(stage.key, "chunk-0000.safetensors"), other.store.partial(stage.key))
+    first_chunk = desk.store.file(stage.key, "chunk-0000.safetensors")
+    shutil.copy(first_chunk, other.store.partial(stage.key) / "independent-fp32-0000.safetensors")
     np.random.seed(123)
     assert other.run(suite).records == first.records
     assert torch.equal(examples(desk, stage), examples(other, stage))

@@ -56,14 +56,11 @@ def judge(stage: Stage, place: Workplace, draft: Draft) -> None:
 
 
 def _fold_in(outcomes: list[torch.Tensor], place: Workplace, key: str, module: torch.nn.Module, test) -> None:
-    """Show the candidates of the craft's audit as well."""
-    audit = crafts.read_audit(place, key)
-    if audit and len(audit["index"]):
-        crafted = place.store.result(key)
-        for at, index, examples in zip(audit["eps"].tolist(), audit["index"], audit["examples"], strict=True):
-            clean, image = test.pixels(index[None]), examples[None].to(place.device)
-            _assert_inside(image, clean, crafted, at, key)
-            outcomes[at][index] &= stands(module, image, test.labels[index[None]].to(place.device)).cpu()[0]
+    """Show the candidates of the craft's own checks as well."""
+    crafted = place.store.result(key)
+    for at, index, image in crafts.read_checks(place, key):
+        _assert_inside(image, test.pixels(index), crafted, at, key)
+        outcomes[at][index] &= stands(module, image, test.labels[index].to(place.device)).cpu()
 
 
 def _assert_inside(images: torch.Tensor, clean: torch.Tensor, crafted: dict, at: int, key: str) -> None:

@@ -39,10 +39,10 @@ class Counts:
 
 
 class Proposer:
-    """One attack plugin against one network, at any ε of its task."""
+    """One attack plugin against one network, at any ε of its task, in "fp32" or (if the task may) "bf16"."""
 
-    def __init__(self, task: CraftTask, place: Workplace, network: Network, data: Prepared):
-        self.task, self.network, self.test = task, network, data.test
+    def __init__(self, task: CraftTask, place: Workplace, network: Network, data: Prepared, precision: str = "fp32"):
+        self.task, self.network, self.test, self.precision = task, network, data.test, precision
         self.estimator = network.estimator(place.device)
         self.plugin = place.registry.find("attack", task.attack.plugin)
         self.plugin.load()  # before anything is seeded: running its file may draw numbers
@@ -92,7 +92,7 @@ class Proposer:
         return self._fitted[eps] if eps in self._fitted else self._built(eps)
 
     def _built(self, eps: float) -> Any:
-        budget = Budget(self.task.norm, eps, BATCH, self.task.mode)
+        budget = Budget(self.task.norm, eps, BATCH, self.task.mode, self.precision)
         given = deepcopy(self.task.attack.kwargs)
         return self._checked(self.plugin.load().attack(self.estimator, budget, **given))
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 
 from benchmark.engine.judging import stands
+from benchmark.stages import again
 from benchmark.stages.propose import Counts, Proposer
 
 AUDITED = 200  # implied pairs that are attacked on their own
@@ -50,24 +51,12 @@ def swept(proposer: Proposer, index: torch.Tensor, part: int) -> Written:
 def audited(proposer: Proposer, implied: list[torch.Tensor], chunk: int) -> Written:
     """Attack a sample of the implied pairs on its own; `implied` are the test images implied at each ε.
 
-    What broke: int64 `eps` (its place in the task's order), int64 `index` (of the test image), float32 `examples`.
+    What broke, as `again.joined` gives it; an implied pair that was attacked is counted as implied once less.
     """
-    pairs = torch.cat([torch.stack([torch.full_like(at, place), at]) for place, at in enumerate(implied)], 1)
+    pairs = torch.cat([torch.stack([torch.full_like(index, at), index]) for at, index in enumerate(implied)], 1)
     order = torch.randperm(pairs.shape[1], generator=torch.Generator().manual_seed(proposer.seed("audit")))
     pairs = pairs[:, order[:AUDITED].sort().values]
-    found, counted = [], []
-    for place, eps in enumerate(proposer.task.eps):
-        index = pairs[1, pairs[0] == place]
-        counts = Counts(implied=-len(index))
-        for piece in index.split(chunk):
-            if len(piece):
-                examples, spent = proposer.propose(eps, piece, "audit")
-                stood = stands(proposer.network.module, examples, proposer.test.labels[piece].to(examples.device)).cpu()
-                found.append((torch.full_like(piece[~stood], place), piece[~stood], examples.cpu()[~stood]))
-                counts = counts + spent
-        counted.append(counts)
-    nothing = (torch.zeros(0, dtype=torch.int64),) * 2 + (proposer.test.pixels(slice(0, 0)).cpu(),)
-    names = ("eps", "index", "examples")
-    return {
-        name: torch.cat(parts) for name, parts in zip(names, zip(nothing, *found, strict=True), strict=True)
-    }, counted
+    asked = [pairs[1, pairs[0] == at] for at in range(len(implied))]
+    found = [again.attack(proposer, at, index, "audit", chunk) for at, index in enumerate(asked)]
+    counted = [one.counts + Counts(implied=-len(index)) for one, index in zip(found, asked, strict=True)]
+    return again.joined(found), counted

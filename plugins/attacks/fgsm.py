@@ -15,5 +15,5 @@ def attack(estimator, budget):
         batch_size=budget.batch_size,
         # in examples mode too the step is the attack: never the clean image, however well that one scores
         mode="decide" if budget.mode == "decide" else "last",
-        precision="fp32",
+        precision=budget.precision,
     )

@@ -6,6 +6,7 @@ from benchmark.engine.pgd import PGD
 
 NORMS = ("inf", "2", "1")
 SWEEP = True  # what it cannot break in a ball it is taken not to break in a smaller one, and a sample is checked
+BF16 = True  # it obeys budget.precision, and has each success confirmed by the fp32 judge
 
 
 def attack(
@@ -27,5 +28,5 @@ def attack(
         batch_size=budget.batch_size,
         loss=loss,
         mode=budget.mode,
-        precision="fp32",
+        precision=budget.precision,
     )
