@@ -42,6 +42,7 @@ class APGD(GradientAttack):
         targets: int = 9,
         mode: str = "examples",
         precision: str = "auto",
+        through_clips: str = "auto",
         seed: int = 0,
     ):
         super().__init__(
@@ -56,6 +57,7 @@ class APGD(GradientAttack):
             targets=targets,
             mode=mode,
             precision=precision,
+            through_clips=through_clips,
             seed=seed,
         )
 

@@ -39,8 +39,14 @@ def dlr_towards(logits: torch.Tensor, labels: torch.Tensor, targets: torch.Tenso
     return (chosen[:, 0] - chosen[:, 1]) / (top[:, 0] - (top[:, 2] + top[:, 3]) / 2 + _TINY)
 
 
+def divergence(logits: torch.Tensor, clean_logits: torch.Tensor) -> torch.Tensor:
+    """KL(f(x) ‖ f(x′)) of each example, f(x) the softmax of the clean image's logits; differentiable in both."""
+    believed, now = clean_logits.log_softmax(1), logits.log_softmax(1)
+    return functional.kl_div(now, believed, reduction="none", log_target=True).sum(1)
+
+
 LOSSES: dict[str, Loss] = {"ce": cross_entropy, "dlr": dlr, "margin": margin}
-CLASSES_NEEDED = {"ce": 2, "margin": 2, "dlr": 3, "dlr-targeted": 4}
+CLASSES_NEEDED = {"ce": 2, "margin": 2, "kl": 2, "dlr": 3, "dlr-targeted": 4}
 
 
 def score(logits: torch.Tensor, labels: torch.Tensor, targeted: bool = False) -> torch.Tensor:

@@ -59,26 +59,28 @@ class Oracle:
 
     def gradient(self, x: torch.Tensor, y: torch.Tensor, loss: Loss) -> tuple[torch.Tensor, torch.Tensor]:
         """d loss(logits, y) / dx of each example (0 where it is NaN), and the logits, both float32 and detached."""
-        self.forward += len(x)
-        self.backward += len(x)
         x = x.detach().requires_grad_()
         with torch.enable_grad():
             logits = self._viewed(x)
             (gradient,) = torch.autograd.grad(loss(logits, y).sum(), x)
+        self.forward += len(x)
+        self.backward += len(x)
         return gradient.nan_to_num_(nan=0.0), logits.detach()
 
     @torch.no_grad()
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """The view's logits, float32 [m, classes]."""
+        logits = self._viewed(x)
         self.forward += len(x)
-        return self._viewed(x)
+        return logits
 
     @torch.no_grad()
     def judge(self, x: torch.Tensor) -> torch.Tensor:
         """The module's own logits, float32 [m, classes]: fp32, eager, eval mode."""
-        self.forward += len(x)
         with evaluating(self.module):
-            return self.module(x)
+            logits = self.module(x)
+        self.forward += len(x)
+        return logits
 
     def confirm(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """bool [m]: whether the module breaks, giving y no strictly larger logit than every other class."""

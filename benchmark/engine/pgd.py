@@ -38,6 +38,7 @@ class PGD(GradientAttack):
         loss: str = "ce",
         mode: str = "last",
         precision: str = "auto",
+        through_clips: str = "auto",
         seed: int = 0,
     ):
         super().__init__(
@@ -53,6 +54,7 @@ class PGD(GradientAttack):
             loss=loss,
             mode=mode,
             precision=precision,
+            through_clips=through_clips,
             seed=seed,
         )
 
@@ -65,6 +67,7 @@ class PGD(GradientAttack):
             state["point"] = self.within(origin, origin + start)
         if self.decay is not None:
             state["momentum"] = torch.zeros_like(origin)
+        state["before"] = torch.full_like(origin, torch.nan)  # the point before this one
 
     def advance(self, state: State, gradient: torch.Tensor, logits: torch.Tensor) -> None:
         if self.decay is not None:
@@ -74,6 +77,9 @@ class PGD(GradientAttack):
         point = state["point"]
         step = self.steepest(gradient, point) * float(self.eps_step)
         state["point"] = self.within(state["origin"], point + step)
+        if self.decay is None:  # without a memory, a point that comes back brings back all that followed it
+            state["settled"] = (state["point"] == state["before"]).flatten(1).all(1)
+            state["before"] = point
 
     def _check_params(self) -> None:
         super()._check_params()

@@ -25,6 +25,11 @@ class Draws:
         self._key = _mix(_mix(start + index) + run).unsqueeze(1)
         self._drawn = 0
 
+    @property
+    def key(self) -> torch.Tensor:
+        """int64 [m], which tells the streams apart: an index for draws of each step of a run, `Draws(0, key, step)`."""
+        return self._key.squeeze(1)
+
     def uniform(self, count: int) -> torch.Tensor:
         """float32 [m, count], uniform in (0, 1), both ends excluded."""
         counter = torch.arange(self._drawn + 1, self._drawn + count + 1, device=self._key.device)

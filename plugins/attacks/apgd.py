@@ -16,6 +16,7 @@ def attack(
     steps: Annotated[int, "steps > 0"] = 100,
     restarts: Annotated[int, "restarts > 0"] = 1,
     loss: Literal["ce", "dlr", "dlr-targeted", "margin"] = "ce",
+    through_clips: Literal["auto", "never", "always"] = "auto",
 ):
     return APGD(
         estimator,
@@ -27,4 +28,5 @@ def attack(
         loss=loss,
         mode=budget.mode,
         precision=budget.precision,
+        through_clips=through_clips,
     )

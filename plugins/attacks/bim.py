@@ -1,6 +1,6 @@
 """Basic iterative method: FGSM in small steps from the clean image (Kurakin et al., 2017)."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from benchmark.engine.pgd import PGD
 
@@ -15,6 +15,7 @@ def attack(
     *,
     steps: Annotated[int, "steps > 0"] = 10,
     step_ratio: Annotated[float, "step_ratio > 0"] = 0.25,
+    through_clips: Literal["auto", "never", "always"] = "auto",
 ):
     return PGD(
         estimator,
@@ -25,4 +26,5 @@ def attack(
         batch_size=budget.batch_size,
         mode=budget.mode,
         precision=budget.precision,
+        through_clips=through_clips,
     )

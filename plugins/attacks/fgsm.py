@@ -16,4 +16,5 @@ def attack(estimator, budget):
         # in examples mode too the step is the attack: never the clean image, however well that one scores
         mode="decide" if budget.mode == "decide" else "last",
         precision=budget.precision,
+        through_clips="never",  # a second step would be no FGSM
     )

@@ -17,6 +17,7 @@ def attack(
     restarts: Annotated[int, "restarts >= 0"] = 1,
     step_ratio: Annotated[float, "step_ratio > 0"] = 0.25,
     loss: Literal["ce", "dlr", "margin"] = "ce",
+    through_clips: Literal["auto", "never", "always"] = "auto",
 ):
     return PGD(
         estimator,
@@ -29,4 +30,5 @@ def attack(
         loss=loss,
         mode=budget.mode,
         precision=budget.precision,
+        through_clips=through_clips,
     )
