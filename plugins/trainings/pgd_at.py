@@ -1,14 +1,15 @@
-"""Adversarial training on PGD examples alone (Madry et al., 2018), by ART's AdversarialTrainer at ratio 1."""
+"""Adversarial training on PGD examples alone (Madry et al., 2018).
+
+`select: best` leaves the epoch that is most robust on the validation split; with `ema`, the averaged weights.
+"""
 
 from typing import Annotated, Literal
 
-import numpy as np
-import torch
-from art.defences.trainer import AdversarialTrainer
-
-from benchmark.engine.augment import crop_and_flip
+from benchmark.engine.course import Course
+from benchmark.engine.objectives import madry
 from benchmark.engine.pgd import PGD
-from benchmark.engine.schedule import sgd
+from benchmark.engine.selection import Best
+from benchmark.engine.trainer import AdversarialTrainer
 
 
 def train(
@@ -26,28 +27,24 @@ def train(
     momentum: Annotated[float, "0 <= momentum < 1"] = 0.9,
     weight_decay: Annotated[float, "weight_decay >= 0"] = 0.0,
     batch_size: Annotated[int, "batch_size > 0"] = 64,
-    schedule: Literal["constant", "step", "cosine"] = "constant",
+    schedule: Literal["constant", "step", "cosine", "cyclic"] = "constant",
     milestones: list[int] = (),
     augment: bool = False,
+    ema: Annotated[float, "0 <= ema < 1"] = 0.0,
+    select: Literal["last", "best"] = "last",
+    precision: Literal["auto", "fp32", "bf16"] = "auto",
 ):
-    scheduler = sgd(estimator, epochs, lr, momentum, weight_decay, schedule, milestones)
-    pixels = data.train.pixels()
-    labels = np.eye(estimator.nb_classes, dtype=np.float32)[data.train.labels.numpy()]
-    for _ in context.epochs(epochs, state=(scheduler,)):
-        images = crop_and_flip(pixels, context.generator) if augment else pixels
-        attack = PGD(
-            estimator,
-            norm=norm,
-            eps=eps,
-            eps_step=eps * step_ratio,
-            max_iter=steps,
-            num_random_init=int(random_start),
-            batch_size=batch_size,
-            precision="fp32",
-            # a seed for each epoch, so that a training that goes on from a checkpoint draws what it would have drawn
-            seed=int(torch.randint(2**31, (), generator=context.generator)),
-        )
-        trainer = AdversarialTrainer(estimator, attack, ratio=1.0)
-        trainer.fit(images.cpu().numpy(), labels, batch_size=batch_size, nb_epochs=1)
-        context.report(learning_rate=scheduler.get_last_lr()[0])
-        scheduler.step()
+    course = Course(epochs, batch_size, lr, momentum, weight_decay, schedule, milestones, augment, ema)
+    attack = PGD(
+        estimator,
+        norm=norm,
+        eps=eps,
+        eps_step=step_ratio * eps,
+        max_iter=steps,
+        num_random_init=int(random_start),
+        batch_size=batch_size,
+        precision=precision,
+    )
+    trainer = AdversarialTrainer(estimator, attack, ratio=1.0, objective=madry, precision=precision)
+    watches = [Best(estimator, data.validation, norm, eps, batch_size)] if select == "best" else []
+    course.run(trainer.fitting, trainer.step, data.train, context, watches)

@@ -2,10 +2,9 @@
 
 from typing import Annotated, Literal
 
-import torch.nn.functional as F
-
-from benchmark.engine.augment import crop_and_flip
-from benchmark.engine.schedule import sgd
+from benchmark.engine.course import Course
+from benchmark.engine.fitting import Fitting
+from benchmark.engine.objectives import clean
 
 
 def train(
@@ -18,21 +17,12 @@ def train(
     momentum: Annotated[float, "0 <= momentum < 1"] = 0.9,
     weight_decay: Annotated[float, "weight_decay >= 0"] = 0.0,
     batch_size: Annotated[int, "batch_size > 0"] = 64,
-    schedule: Literal["constant", "step", "cosine"] = "constant",
+    schedule: Literal["constant", "step", "cosine", "cyclic"] = "constant",
     milestones: list[int] = (),
     augment: bool = False,
+    ema: Annotated[float, "0 <= ema < 1"] = 0.0,
+    precision: Literal["auto", "fp32", "bf16"] = "auto",
 ):
-    scheduler = sgd(estimator, epochs, lr, momentum, weight_decay, schedule, milestones)
-    model = estimator.model
-    for _ in context.epochs(epochs, state=(scheduler,)):
-        model.train()
-        total = 0.0
-        for images, labels in data.train.batches(batch_size, context.generator):
-            images = crop_and_flip(images, context.generator) if augment else images
-            loss = F.cross_entropy(model(images), labels)
-            estimator.optimizer.zero_grad()
-            loss.backward()
-            estimator.optimizer.step()
-            total += loss.detach() * len(labels)
-        context.report(loss=total / len(data.train), learning_rate=scheduler.get_last_lr()[0])
-        scheduler.step()
+    course = Course(epochs, batch_size, lr, momentum, weight_decay, schedule, milestones, augment, ema)
+    fitting = Fitting(estimator, clean, precision)
+    course.run(fitting, lambda x, y, *_: fitting.update(x, x, y), data.train, context)

@@ -1,0 +1,49 @@
+"""Adversarial training on one FGSM step from a random start (Wong et al., 2020), which stops before it collapses.
+
+After each epoch the accuracies under FGSM and under PGD are compared on the validation split. When the second collapses
+(catastrophic overfitting) the training ends, with the weights of the epoch before.
+"""
+
+from typing import Annotated, Literal
+
+from benchmark.engine.course import Course
+from benchmark.engine.objectives import madry
+from benchmark.engine.pgd import PGD
+from benchmark.engine.selection import Collapse
+from benchmark.engine.trainer import AdversarialTrainer
+
+
+def train(
+    estimator,
+    data,
+    context,
+    *,
+    epochs: Annotated[int, "epochs > 0"],
+    eps: Annotated[float, "eps > 0", "pixels"],
+    norm: Literal["inf", "2", "1"] = "inf",
+    step_ratio: Annotated[float, "step_ratio > 0"] = 1.25,
+    random_start: bool = True,
+    lr: Annotated[float, "lr > 0"] = 0.1,
+    momentum: Annotated[float, "0 <= momentum < 1"] = 0.9,
+    weight_decay: Annotated[float, "weight_decay >= 0"] = 0.0,
+    batch_size: Annotated[int, "batch_size > 0"] = 64,
+    schedule: Literal["constant", "step", "cosine", "cyclic"] = "cyclic",
+    milestones: list[int] = (),
+    augment: bool = False,
+    ema: Annotated[float, "0 <= ema < 1"] = 0.0,
+    precision: Literal["auto", "fp32", "bf16"] = "auto",
+):
+    course = Course(epochs, batch_size, lr, momentum, weight_decay, schedule, milestones, augment, ema)
+    attack = PGD(
+        estimator,
+        norm=norm,
+        eps=eps,
+        eps_step=step_ratio * eps,
+        max_iter=1,
+        num_random_init=int(random_start),
+        batch_size=batch_size,
+        precision=precision,
+    )
+    trainer = AdversarialTrainer(estimator, attack, ratio=1.0, objective=madry, precision=precision)
+    watches = [Collapse(estimator, data.validation, norm, eps, batch_size)]
+    course.run(trainer.fitting, trainer.step, data.train, context, watches)
