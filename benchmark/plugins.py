@@ -41,7 +41,7 @@ FUNCTIONS = {
     "dataset": ("dataset", ("roots",)),
 }
 FROM_ENGINE = {"model": ("classes", "channels", "size")}  # keyword parameters that are not the suite's to give
-HOOKS = ("rebuild", "settle", "fit")
+HOOKS = ("rebuild", "settle", "fit", "pretrained")
 NAME = re.compile(r"[A-Za-z0-9][\w-]*")
 
 
@@ -80,11 +80,12 @@ class Plugin:
 class Registry:
     """Every plugin there is. `folders` are a user's own (--plugins): each holds folders named as KINDS says, or is one.
 
-    A file is read only when it is asked for, so a broken plugin stops only those who use it.
+    `places` are folders, whatever their name, of plugins of one kind. A file is read only when it is asked for, so a
+    broken plugin stops only those who use it.
     """
 
-    def __init__(self, folders: Sequence[Path] = ()):
-        self._places = [place for folder in folders for place in _user_places(Path(folder))]
+    def __init__(self, folders: Sequence[Path] = (), places: Sequence[tuple[str, Path]] = ()):
+        self._places = [*places, *(place for folder in folders for place in _user_places(Path(folder)))]
         self._found: dict[tuple[str, str], Plugin] = {}
         self._unfound: list[str] = []  # entry points that lead nowhere: told when a name is unknown
 
@@ -168,6 +169,8 @@ def _read(kind: str, path: Path) -> Plugin:
 def _constants(kind: str, tree: ast.Module) -> dict[str, Any]:
     """A plugin's constants; Unreadable if one that the engine reads is not what it must be."""
     found = constants(tree)
+    if kind == "compression" and not _widths(found.get("WIDTHS", {})):
+        raise Unreadable(1, 'WIDTHS must be a literal dict as {"weights": ("bits",), "activations": ("bits",)}')
     if kind != "attack":
         return found
     tables = [found, *(found["CLASSES"].values() if isinstance(found.get("CLASSES"), dict) else ())]
@@ -183,6 +186,11 @@ def _constants(kind: str, tree: ast.Module) -> dict[str, Any]:
     ):
         raise Unreadable(1, "OPTIONS_FROM must be a literal text, and CLASSES a literal dict beside it")
     return found
+
+
+def _widths(given: Any) -> bool:
+    """Whether a compression says rightly which of its parameters set bit widths, of weights and of activations."""
+    return isinstance(given, dict) and all(isinstance(names, tuple | list) for names in given.values())
 
 
 def _parameters(kind: str, tree: ast.Module, found: Mapping[str, Any]) -> tuple[Parameter, ...]:

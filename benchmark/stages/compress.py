@@ -11,7 +11,7 @@ from benchmark.stages import network as networks
 from benchmark.stages.network import Network
 from benchmark.stages.workplace import Workplace, derive, seed_everything
 from benchmark.store import Draft
-from benchmark.types import Size, Stage, canonical
+from benchmark.types import Recipe, Size, Stage, canonical
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,22 @@ def compress(stage: Stage, place: Workplace, draft: Draft) -> None:
     data = place.data(stage.task.dataset, train_limit=stage.task.limit).training
     network = networks.load(place, stage.input("network"))
     dense = networks.load(place, stage.input("dense")).module
+    apply(place, recipe, network, dense, data, stage.task.seed)
+    draft.result = networks.save(place, network, draft.folder)
+
+
+def apply(
+    place: Workplace, recipe: Recipe, network: Network, dense: torch.nn.Module, data: TrainingData, seed: int
+) -> None:
+    """Run a compression plugin on a network, in place, and check what it gives back; CompressionError."""
     plugin = place.registry.find("compression", recipe.plugin).load()  # first: running its file may draw numbers
-    generator = seed_everything(derive("compress", recipe.described(), stage.task.seed))
+    generator = seed_everything(derive("compress", recipe.described(), seed))
     context = CompressContext(network.example(), data, generator, dense, network.size(), network.classes)
     given = plugin.compress(network.module, context, **deepcopy(recipe.kwargs))
     module, state = given if isinstance(given, tuple) else (given, None)
     network.module = module.to(place.device).eval()
     network.steps.append({"plugin": recipe.plugin, "arguments": recipe.kwargs, "state": state})
     _check(network, recipe.plugin)
-    draft.result = networks.save(place, network, draft.folder)
 
 
 def settle(stage: Stage, place: Workplace, network: Network, data: TrainingData) -> None:

@@ -57,8 +57,15 @@ class Whole(torch.nn.Module):
 
 
 def fresh(registry: Registry, model: Recipe, data: Prepared, device: str, seed: int) -> Network:
-    """A new network of a recipe for a dataset, its weights drawn from the global generators under `seed`."""
-    return _fresh(registry, model, data.shape, len(data.classes), device, seed)
+    """A new network of a recipe for a dataset, its weights drawn from the global generators under `seed`.
+
+    Or its own weights, if the plugin has them (`pretrained(module, …)`), which a rebuilding does not ask for again.
+    """
+    network = _fresh(registry, model, data.shape, len(data.classes), device, seed)
+    plugin = registry.find("model", model.plugin)
+    if "pretrained" in plugin.hooks:
+        plugin.load().pretrained(network.module, **deepcopy(model.kwargs))
+    return network
 
 
 def _fresh(
@@ -99,7 +106,7 @@ def save(place: Workplace, network: Network, folder: Path) -> dict[str, Any]:
 def _assert_rebuilds(place: Workplace, network: Network, described: dict[str, Any], weights: Path) -> None:
     made_by = network.steps[-1]["plugin"] if network.steps else network.model.plugin
     try:
-        rebuilt = _rebuilt(place, json.loads(canonical(described)), weights)
+        rebuilt = rebuild(place, json.loads(canonical(described)), weights)
         with torch.no_grad():
             logits, again = (made.module(network.example()) for made in (network, rebuilt))
         same = torch.allclose(logits, again, rtol=1e-3, atol=1e-3)  # not equal: a memory format is not stored
@@ -115,10 +122,11 @@ def _assert_rebuilds(place: Workplace, network: Network, described: dict[str, An
 
 def load(place: Workplace, key: str) -> Network:
     """The network of an artifact, rebuilt and in eval mode on the workplace's device."""
-    return _rebuilt(place, place.store.result(key), place.store.file(key, WEIGHTS))
+    return rebuild(place, place.store.result(key), place.store.file(key, WEIGHTS))
 
 
-def _rebuilt(place: Workplace, described: dict[str, Any], weights: Path) -> Network:
+def rebuild(place: Workplace, described: dict[str, Any], weights: Path) -> Network:
+    """The network that `save` described, in eval mode on the workplace's device: its structure, then its weights."""
     model = Recipe("model", described["model"]["plugin"], tuple(sorted(described["model"]["arguments"].items())))
     with torch.random.fork_rng(devices=[]):  # the fresh weights are thrown away: they must not cost random draws
         network = _fresh(place.registry, model, tuple(described["shape"]), described["classes"], "cpu", seed=0)

@@ -17,6 +17,7 @@ from benchmark.data import Prepared
 from benchmark.engine.ball import clip, inside
 from benchmark.engine.estimator import Passes, counting
 from benchmark.errors import AttackError
+from benchmark.stages.deployment import Deployment
 from benchmark.stages.network import Network
 from benchmark.stages.workplace import Workplace, derive, seed_everything, seeded_generators
 from benchmark.types import Budget, CraftTask
@@ -41,8 +42,16 @@ class Counts:
 class Proposer:
     """One attack plugin against one network, at any ε of its task, in "fp32" or (if the task may) "bf16"."""
 
-    def __init__(self, task: CraftTask, place: Workplace, network: Network, data: Prepared, precision: str = "fp32"):
-        self.task, self.network, self.test, self.precision = task, network, data.test, precision
+    def __init__(
+        self,
+        task: CraftTask,
+        place: Workplace,
+        network: Network | Deployment,
+        data: Prepared,
+        precision: str = "fp32",
+        batch: int = BATCH,
+    ):
+        self.task, self.network, self.test, self.precision, self.batch = task, network, data.test, precision, batch
         self.estimator = network.estimator(place.device)
         self.plugin = place.registry.find("attack", task.attack.plugin)
         self.plugin.load()  # before anything is seeded: running its file may draw numbers
@@ -92,7 +101,7 @@ class Proposer:
         return self._fitted[eps] if eps in self._fitted else self._built(eps)
 
     def _built(self, eps: float) -> Any:
-        budget = Budget(self.task.norm, eps, BATCH, self.task.mode, self.precision)
+        budget = Budget(self.task.norm, eps, self.batch, self.task.mode, self.precision)
         given = deepcopy(self.task.attack.kwargs)
         return self._checked(self.plugin.load().attack(self.estimator, budget, **given))
 

@@ -76,6 +76,7 @@ class TrainContext:
     estimator: Classifier
     checkpoint: Path
     history: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = field(default_factory=lambda: SECONDS_BETWEEN_CHECKPOINTS)  # from one checkpoint to the next
 
     def epochs(self, count: int, state: tuple = ()) -> Iterator[int]:
         """The epochs still to run, 0-based: `for epoch in context.epochs(epochs, state=(scheduler,))`.
@@ -90,7 +91,7 @@ class TrainContext:
             self.tell(epoch, count, "epochs")
             self.history.append({})
             yield epoch
-            if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS and epoch + 1 < count:
+            if time.monotonic() - saved > self.seconds and epoch + 1 < count:
                 self._save(epoch + 1, kept)
                 saved = time.monotonic()
         self.tell(count, count, "epochs")
