@@ -1,6 +1,8 @@
 """A recipe of a suite, `{plugin: {parameter: value}}` or a bare name, checked against the plugin's own signature."""
 
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 from benchmark.errors import PluginError, suggest
 from benchmark.foreign import REFUSED
@@ -80,7 +82,25 @@ class Recipes:
                 raise where.error(f"{what} needs {parameter.described()}")
             elif parameter.default is not UNSTATED:
                 arguments[parameter.name] = parameter.default
+        for name, digest in plugin.constants.get("FILE_DIGESTS", {}).items():
+            if name in given:
+                arguments[name], found = _file(given[name], arguments[name])
+                if arguments[digest] not in (None, found):
+                    raise given[digest].error(f"{arguments[name]} has SHA-256 {found}; mend it, or leave it out")
+                arguments[digest] = found
         return arguments
 
     def _value(self, parameter: Parameter, node: Node) -> object:
         return node.read(lambda value: parameter.check(value, self.scale))
+
+
+def _file(node: Node, written: str) -> tuple[str, str]:
+    """A file's path, from the working folder if it is below that, and its SHA-256, by which stages are keyed."""
+    places = [node.path.parent / written, Path(written)]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise node.error(f"there is no file {written}, neither beside the suite nor in the working folder")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    path = path.resolve()
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path), digest

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.io import savemat
 from sklearn.datasets import load_digits
 
 from benchmark.errors import DataError
 from benchmark.vision import torchvision
-from plugins.datasets import cifar10, digits, fashion_mnist
+from plugins.datasets import cifar10, cifar100, digits, fashion_mnist, svhn
 from tests.offline_datasets import cut_off, one_line
 
 IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -143,7 +144,12 @@ def test_a_damaged_gz_file_is_named(tmp_path, how):
     assert str(path) in one_line(error)
 
 
-# CIFAR-10
+# CIFAR-10 and CIFAR-100
+
+CIFAR = {
+    "cifar10": (cifar10, "CIFAR10", "labels", "label_names"),
+    "cifar100": (cifar100, "CIFAR100", "fine_labels", "fine_label_names"),
+}
 
 
 class OldDtype:
@@ -153,11 +159,12 @@ class OldDtype:
         return np.dtype, ("u1", 0, 1)
 
 
-def write_cifar(folder: Path, monkeypatch) -> np.ndarray:
+def write_cifar(name: str, folder: Path, monkeypatch) -> np.ndarray:
     """Files of the official form with ten images in each, whose MD5 torchvision is told to expect."""
     folder.mkdir(parents=True)
     rows = np.random.default_rng(0).integers(0, 256, (60, 3072)).astype(np.uint8)
-    classes = torchvision().datasets.CIFAR10
+    _, class_name, labels, key = CIFAR[name]
+    classes = getattr(torchvision().datasets, class_name)
 
     def write(name: str, content: dict) -> list[str]:
         data = pickle.dumps({**content, "dtype": OldDtype()})
@@ -165,35 +172,78 @@ def write_cifar(folder: Path, monkeypatch) -> np.ndarray:
         return [name, hashlib.md5(data, usedforsecurity=False).hexdigest()]
 
     names = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]
-    batches = [write(n, {"data": rows[i * 10 : i * 10 + 10], "labels": [*range(10)]}) for i, n in enumerate(names)]
-    _, md5 = write("batches.meta", {"label_names": list("abcdefghij")})
+    batches = [write(n, {"data": rows[i * 10 : i * 10 + 10], labels: [*range(10)]}) for i, n in enumerate(names)]
+    _, md5 = write("batches.meta", {key: list("abcdefghij")})
     monkeypatch.setattr(classes, "train_list", batches[:5])
     monkeypatch.setattr(classes, "test_list", batches[5:])
-    monkeypatch.setattr(classes, "meta", {"filename": "batches.meta", "key": "label_names", "md5": md5})
+    monkeypatch.setattr(classes, "meta", {"filename": "batches.meta", "key": key, "md5": md5})
     return rows.reshape(60, 3, 32, 32)
 
 
-def test_cifar10(tmp_path, monkeypatch):
-    images = write_cifar(tmp_path / "data" / cifar10.FOLDER, monkeypatch)
-    data = cifar10.dataset((tmp_path / "nothing", tmp_path / "data"))
+@pytest.mark.parametrize("name", CIFAR)
+def test_cifar(name, tmp_path, monkeypatch):
+    plugin = CIFAR[name][0]
+    images = write_cifar(name, tmp_path / "data" / plugin.FOLDER, monkeypatch)
+    data = plugin.dataset((tmp_path / "nothing", tmp_path / "data"))
     assert np.array_equal(data.train_images, images[:50])
     assert np.array_equal(data.test_images, images[50:])
     assert data.train_labels.tolist() == [*range(10)] * 5
     assert data.classes == tuple("abcdefghij")
 
 
-def test_cifar10_damaged(tmp_path, monkeypatch):
-    folder = tmp_path / cifar10.FOLDER
-    write_cifar(folder, monkeypatch)
+@pytest.mark.parametrize("name", CIFAR)
+def test_cifar_damaged(name, tmp_path, monkeypatch):
+    plugin = CIFAR[name][0]
+    folder = tmp_path / plugin.FOLDER
+    write_cifar(name, folder, monkeypatch)
     (folder / "data_batch_3").write_bytes(pickle.dumps({}))
     with pytest.raises(DataError) as error:
-        cifar10.dataset((tmp_path,))
+        plugin.dataset((tmp_path,))
     assert str(folder) in one_line(error)
 
 
-def test_cifar10_missing(tmp_path, capfd):
+# SVHN
+
+
+def write_svhn(folder: Path, monkeypatch) -> np.ndarray:
+    """The two files of the official form, whose MD5 torchvision is told to expect: digits 1 … 10, which is a zero."""
+    folder.mkdir(parents=True)
+    images = np.random.default_rng(0).integers(0, 256, (30, 3, 32, 32)).astype(np.uint8)
+    parts = {}
+    for part, rows in (("train", slice(20)), ("test", slice(20, 30))):
+        path = folder / f"{part}_32x32.mat"
+        labels = (np.arange(30)[rows, None] % 10 + 1).astype(np.uint8)
+        savemat(path, {"X": images[rows].transpose(2, 3, 1, 0), "y": labels})
+        parts[part] = ["", path.name, hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()]
+    monkeypatch.setattr(torchvision().datasets.SVHN, "split_list", parts)
+    return images
+
+
+@pytest.mark.parametrize("inside", ["", "svhn"])
+def test_svhn(tmp_path, monkeypatch, inside):
+    images = write_svhn(tmp_path / "data" / inside, monkeypatch)
+    data = svhn.dataset((tmp_path / "nothing", tmp_path / "data"))
+    assert np.array_equal(data.train_images, images[:20])
+    assert np.array_equal(data.test_images, images[20:])
+    assert data.train_labels.tolist() == [*range(1, 10), 0] * 2
+    assert data.classes == tuple("0123456789")
+
+
+def test_svhn_damaged(tmp_path, monkeypatch):
+    write_svhn(tmp_path / "data", monkeypatch)
+    (tmp_path / "data" / "test_32x32.mat").write_bytes(b"broken")
     with pytest.raises(DataError) as error:
-        cifar10.dataset((tmp_path / "nothing",))
+        svhn.dataset((tmp_path / "data",))
+    assert "test_32x32.mat" in one_line(error)
+
+
+@pytest.mark.parametrize(
+    ("plugin", "wanted"),
+    [(cifar10, cifar10.FOLDER), (cifar100, cifar100.FOLDER), (svhn, "train_32x32.mat and test_32x32.mat")],
+)
+def test_what_is_missing_says_the_ways(plugin, wanted, tmp_path, capfd):
+    with pytest.raises(DataError) as error:
+        plugin.dataset((tmp_path / "nothing",))
     message = one_line(error)
-    for part in ("--data DIR", cifar10.FOLDER, "with a network", str(tmp_path / "nothing")):
+    for part in ("--data DIR", wanted, "with a network", str(tmp_path / "nothing")):
         assert part in message

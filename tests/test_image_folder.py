@@ -54,6 +54,27 @@ def test_image_folder_in_colour_and_resized(folder):
     assert read(folder, resize=12).shape == (3, 12, 12)
 
 
+def test_image_folder_cropped_in_the_middle(folder):
+    whole, middle = read(folder), read(folder, crop=4)
+    assert torch.equal(middle.train_images, whole.train_images[:, :, 2:6, 2:6])
+
+
+def test_image_folder_of_any_shape_resized_by_the_shorter_side_and_cropped(folder):
+    wide = np.zeros((8, 16, 3), np.uint8)
+    wide[:, 4:12] = 200  # the square in the middle
+    Image.fromarray(wide).save(folder / "test" / "digit-1" / "12.png")
+    data = read(folder, resize=12, crop=10)
+    assert data.shape == (3, 10, 10)
+    assert (data.test_images[6] == 200).all()  # not squeezed: nothing of the black sides is seen
+    assert not torch.equal(data.train_images, read(folder, resize=10).train_images)
+
+
+def test_image_folder_names_what_is_smaller_than_its_crop(folder):
+    with pytest.raises(DataError) as error:
+        read(folder, resize=8, crop=9)
+    assert "8×8 pixels, smaller than crop 9" in one_line(error)
+
+
 def test_image_folder_by_an_absolute_path(folder):
     assert image_folder.dataset((), folder=str(folder)).fingerprint == read(folder).fingerprint
 

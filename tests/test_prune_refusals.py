@@ -68,6 +68,19 @@ def test_a_network_that_cannot_be_traced_is_refused():
     assert "cannot trace this network (ValueError: no gradients, please)" in refusal(Detached(), ratio=0.5)
 
 
+def test_a_network_that_runs_no_more_when_pruned_is_refused():
+    class Heads(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.head = nn.Linear(64, 32), nn.Linear(32, 10)
+
+        def forward(self, x):
+            heads = self.first(x.flatten(1)).unflatten(1, (4, 8))  # as attention does, whatever the layer's width
+            return self.head(heads.flatten(1))
+
+    assert "does not cut this network as a whole" in refusal(Heads(), ratio=0.5)
+
+
 def test_a_network_with_nothing_to_prune_is_refused():
     assert "no layer besides" in refusal(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), ratio=0.5)
 

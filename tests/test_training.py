@@ -267,3 +267,12 @@ def test_bf16_keeps_weights_gradients_and_statistics_in_fp32():
 def test_an_unknown_precision_is_refused():
     with pytest.raises(ValueError, match="precision is 'half'; it must be one of auto, fp32, bf16"):
         Fitting(learner(), madry, "half")
+
+
+def test_single_pixels_are_never_convolved_in_bf16():
+    """Where torch's weight gradients are not to be trusted, what is asked for is not done."""
+    stem = nn.Sequential(nn.Conv2d(1, 8, 3, stride=2, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+    deep = nn.Sequential(stem, nn.Conv2d(8, 16, 3, stride=2, padding=1), nn.Flatten(), nn.Linear(16, 10))
+    pointwise = nn.Sequential(copy.deepcopy(stem), nn.Conv2d(8, 16, 1), nn.Flatten(), nn.Linear(16, 10))
+    assert not Fitting(learner(deep), madry, "bf16").bf16
+    assert Fitting(learner(pointwise), madry, "bf16").bf16

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 import torch
 from art.estimators.classification import PyTorchClassifier
+from torch.nn.modules.conv import _ConvNd
 
-from benchmark.engine.oracle import PRECISIONS, has_bf16
+from benchmark.engine.oracle import PRECISIONS, evaluating, has_bf16
 
 Network = Callable[[torch.Tensor], torch.Tensor]  # pixels [m, c, h, w] → float32 logits [m, classes]
 # (network, clean batch, the same batch attacked, labels int64 [m]) → the loss, 0-dimensional
@@ -18,7 +20,8 @@ class Fitting:
 
     classifier: an ART PyTorchClassifier whose model takes pixels. precision: "bf16" computes under autocast (weights,
     their gradients, BatchNorm's statistics and the loss stay float32), "auto" does so where the device multiplies bf16
-    faster; a quantised twin is always trained in fp32.
+    faster; a quantised twin is always trained in fp32, and so is a network that convolves single pixels (see
+    `convolves_single_pixels`).
     """
 
     def __init__(self, classifier: PyTorchClassifier, objective: Objective, precision: str = "auto"):
@@ -26,11 +29,13 @@ class Fitting:
             raise ValueError(f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)}")
         self.classifier, self.objective, self.precision = classifier, objective, precision
 
-    @property
+    @cached_property
     def bf16(self) -> bool:
-        if getattr(self.classifier.model, "quantised_twin", False):
+        model = self.classifier.model
+        if self.precision == "fp32" or (self.precision == "auto" and not has_bf16(self.classifier.device)):
             return False
-        return self.precision == "bf16" or (self.precision == "auto" and has_bf16(self.classifier.device))
+        example = torch.zeros(1, *self.classifier.input_shape, device=self.classifier.device)
+        return not getattr(model, "quantised_twin", False) and not convolves_single_pixels(model, example)
 
     def network(self, x: torch.Tensor) -> torch.Tensor:
         """The model as it is trained: float32 logits of float32 pixels."""
@@ -59,3 +64,23 @@ class Fitting:
             yield
         finally:
             model.to(memory_format=torch.contiguous_format)
+
+
+@torch.no_grad()
+def convolves_single_pixels(model: torch.nn.Module, example: torch.Tensor) -> bool:
+    """Whether a convolution wider than a pixel is given feature maps that are one pixel high or wide.
+
+    At stride 2 torch 2.13 gives uninitialised memory as such a layer's weight gradient, in bf16 on a CPU.
+    """
+    found = []
+
+    def look(layer, inputs):
+        found.append(max(layer.kernel_size) > 1 and min(inputs[0].shape[2:]) == 1)
+
+    layers = [layer for layer in model.modules() if isinstance(layer, _ConvNd)]
+    hooks = [layer.register_forward_pre_hook(look) for layer in layers]
+    with evaluating(model):
+        model(example)
+    for hook in hooks:
+        hook.remove()
+    return any(found)

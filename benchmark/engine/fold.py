@@ -87,7 +87,7 @@ def straighten(module: nn.Module, norms: list[str]) -> None:
 
 
 def _has_statistics(part: nn.Module) -> bool:
-    return isinstance(part, _BATCH_NORM) and part.running_mean is not None
+    return type(part) in _BATCH_NORM and part.running_mean is not None  # timm's subclasses activate, too
 
 
 def _affine(norm: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:

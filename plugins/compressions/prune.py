@@ -189,8 +189,12 @@ def _shortfall(
 
 
 def _check_runs(pruned: nn.Module, context: Any) -> None:
-    with torch.no_grad():
-        logits = deepcopy(pruned).eval()(context.example)
+    try:
+        with torch.no_grad():
+            logits = deepcopy(pruned).eval()(context.example)
+    except RuntimeError as error:  # a transformer's heads, say, that it cut without telling the code that splits them
+        reason = " ".join(str(error).split())
+        raise CompressionError(f"prune: Torch-Pruning does not cut this network as a whole ({reason})") from error
     if logits.shape != (len(context.example), context.classes) or not logits.isfinite().all():
         raise CompressionError(
             f"prune: the pruned network's logits are {list(logits.shape)}, finite: {bool(logits.isfinite().all())}, "

@@ -13,6 +13,8 @@ from benchmark.engine.ranges import Calibration
 from benchmark.engine.twin import Widths
 from benchmark.errors import CompressionError
 
+# which parameters set widths, and of what: a network whose widths are all 8 can be deployed in integers
+WIDTHS = {"weights": ("bits", "weights", "first_last"), "activations": ("bits", "activations", "first_last")}
 IMAGES = 512  # training images that ranges are calibrated on
 PIXELS = 2**21  # … at most, of all images together: they go through the network at once
 

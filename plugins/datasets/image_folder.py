@@ -1,6 +1,7 @@
 """Any folder of images, laid out as train/<class>/* and test/<class>/*; decoded once, then cached."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,11 +23,13 @@ def dataset(
     *,
     folder: str,
     resize: Annotated[int | None, "resize > 0"] = None,
+    crop: Annotated[int | None, "crop > 0"] = None,
     channels: Literal["rgb", "grey"] = "rgb",
 ) -> Dataset:
     """The images under `folder`, which is absolute or lies under one of the roots; classes are sorted by name.
 
     All images must have one size, unless `resize` (pixels) makes them squares of that size (bilinear, not cropped).
+    With `crop` it is the shorter side that `resize` sets, and the square of `crop` pixels in the middle is taken.
     Hidden files and those that are no images by their suffix are skipped. Raises DataError for a folder that is not
     there, classes that differ between train and test, and an image that cannot be read or is of another size.
     """
@@ -48,14 +51,16 @@ def dataset(
             for listed in part
             for path, size, modified in listed
         ],
-        "as": [channels, resize],
+        "as": [channels, resize, crop],
     }
 
     def decode() -> dict[str, torch.Tensor]:
         tensors, size = {}, None
         for part, by_class in files.items():
             paths = [path for listed in by_class for path, _, _ in listed]
-            tensors[f"{part}_images"], size = _decode(paths, MODES[channels], resize, size)
+            tensors[f"{part}_images"], size = _decode(
+                paths, lambda image: _fitted(image, resize, crop), MODES[channels], size
+            )
             counts = torch.tensor([len(listed) for listed in by_class])
             tensors[f"{part}_labels"] = torch.arange(len(classes)).repeat_interleave(counts)
         return tensors
@@ -76,8 +81,21 @@ def _images(folder: Path) -> list[tuple[Path, int, int]]:
     return [(Path(entry.path), entry.stat().st_size, entry.stat().st_mtime_ns) for entry in wanted]
 
 
+def _fitted(image: Image.Image, resize: int | None, crop: int | None) -> Image.Image:
+    """Resized and cropped as was asked; ValueError if the image is smaller than its crop."""
+    if resize:
+        size = [round(side * resize / min(image.size)) if crop else resize for side in image.size]
+        image = image.resize(size, Image.Resampling.BILINEAR)
+    if crop:
+        if min(image.size) < crop:
+            raise ValueError(f"{image.width}×{image.height} pixels, smaller than crop {crop}")
+        left, top = ((side - crop) // 2 for side in image.size)
+        image = image.crop((left, top, left + crop, top + crop))
+    return image
+
+
 def _decode(
-    paths: list[Path], mode: str, resize: int | None, size: tuple[int, int] | None
+    paths: list[Path], fit: Callable[[Image.Image], Image.Image], mode: str, size: tuple[int, int] | None
 ) -> tuple[torch.Tensor, tuple[int, int]]:
     """uint8 [n, c, h, w] of all files, and their (width, height), which must be `size` if one is given."""
 
@@ -86,11 +104,9 @@ def _decode(
             with Image.open(path) as image:
                 if image.mode.startswith(DEEP):
                     raise DataError(f"{path}: more than 8 bits a channel ({image.mode}); convert it to 8 bits")
-                image = image.convert(mode)
+                image = fit(image.convert(mode))
         except (OSError, SyntaxError, ValueError) as error:
             raise DataError(f"{path}: cannot be decoded ({error}); replace or remove it") from error
-        if resize:
-            image = image.resize((resize, resize), Image.Resampling.BILINEAR)
         return np.asarray(image)
 
     with ThreadPoolExecutor() as pool:
