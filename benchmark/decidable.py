@@ -1,0 +1,50 @@
+"""What planned images and seeds can decide, before a night is spent: pure Python, because a plan imports no numpy."""
+
+import math
+from statistics import NormalDist
+
+DISAGREEMENT = 0.1  # assumed: two rows differ on this share of the images
+SPREAD = 0.01  # assumed: the standard deviation of a difference of two rows over training seeds
+POWER = 0.8
+ALPHA = 0.05
+FEW = 3  # fewer seeds speak of their own networks alone
+
+
+def smallest_delta(n: int, seeds: int, disagreement: float = DISAGREEMENT, spread: float = SPREAD) -> float:
+    """The smallest δ, a share, for which two equal rows are called "same within ±δ" with a chance of 80 % or more.
+
+    n: test images; disagreement: the share of them on which two networks differ; spread: how much the difference varies
+    over seeds. One or two seeds: for these networks, of which each must show it. Two one-sided tests need the critical
+    value's standard errors inside ±δ, and as many more as the estimate strays.
+    """
+    images, normal = disagreement / n, NormalDist()
+    if seeds < FEW:
+        strays = normal.inv_cdf(1 - (1 - POWER) / 2 / seeds)
+        return (normal.inv_cdf(1 - ALPHA) + strays) * math.sqrt(images)
+    between = (spread**2 + images) / seeds  # what is particular to an image under a seed spreads the seeds too
+    whole = between + images
+    critical = (between * _student(seeds - 1) + images * normal.inv_cdf(1 - ALPHA)) / whole
+    return (critical + normal.inv_cdf(1 - (1 - POWER) / 2)) * math.sqrt(whole)
+
+
+def _student(freedom: int) -> float:
+    """Student's one-sided quantile at α, by Cornish and Fisher's expansion (Abramowitz & Stegun, 26.7.5)."""
+    z = NormalDist().inv_cdf(1 - ALPHA)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+    )
+    return z + sum(term / freedom**power for power, term in enumerate(terms, start=1))
+
+
+def sentence(n: int | None, seeds: int) -> str:
+    """One line of a plan; `n` is None where all test images are used, which are counted only when they are loaded."""
+    sizes = [n] if n else [1_000, 10_000]
+    found = " and ".join(f"{100 * smallest_delta(size, seeds):.1f} points with {size:,} images" for size in sizes)
+    whom = "for these networks, never for the method" if seeds < FEW else f"if seeds differ by {100 * SPREAD:g} point"
+    counted = f"{seeds} seed{'s' if seeds > 1 else ''}"
+    return (
+        f"{counted} can call two rows the same within ±δ down to δ = {found} (assumed: the rows differ on "
+        f"{100 * DISAGREEMENT:g} % of the images; {whom})."
+    )

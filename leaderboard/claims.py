@@ -1,0 +1,220 @@
+"""A suite's claims, decided from its records: each holds, fails or stays inconclusive, with the numbers.
+
+"holds" needs every part of a claim shown at α = .05 (an intersection–union test, which needs no correction); "fails"
+needs the contrary of some part shown, at α over the number of parts (Bonferroni). What is neither is inconclusive, and
+so is a claim about a network that has no result yet.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from benchmark.claims import Claim, Measure, Row, fingerprint
+from benchmark.types import Grid, canonical
+from leaderboard.figures import CLEAN, Figures
+from leaderboard.paired import Paired, paired
+from leaderboard.records import save
+from leaderboard.statistics import ALPHA, Interval
+from leaderboard.wording import NETWORKS, change, signed
+
+Word = Literal["holds", "fails", "inconclusive"]
+SHARE_OF_GAIN = 0.1  # comparable: a tenth of what adversarial training gained on the dense network, if that is less
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the records say of a claim, and the figures that say so, as one-line texts."""
+
+    word: Word
+    numbers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a claim, tested: whether it is shown, and whether its contrary is."""
+
+    shown: bool
+    refuted: bool
+
+
+class _Missing(Exception):
+    """A figure that a claim needs is not there yet."""
+
+
+def evaluate(claim: Claim, figures: Figures) -> Result:
+    """Decide a claim about the grid of `figures`."""
+    try:
+        parts, numbers = _KINDS[claim.kind](claim, _Evidence(figures))
+    except _Missing as missing:
+        return Result("inconclusive", (str(missing),))
+    if all(part.shown for part in parts):
+        return Result("holds", tuple(numbers))
+    return Result("fails" if any(part.refuted for part in parts) else "inconclusive", tuple(numbers))
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """Differences of rows over every planned seed."""
+
+    figures: Figures
+
+    def difference(self, row: Row, reference: Row, measure: Measure) -> Paired:
+        found = {}
+        for name in (reference, row):
+            found[name] = self.figures.outcomes(name, measure)
+            absent = [str(seed) for seed in self.figures.suite.seeds if seed not in found[name]]
+            if absent:
+                plural = "s" if len(absent) > 1 else ""
+                raise _Missing(f"{label(name)} has no result of seed{plural} {', '.join(absent)}")
+        return paired(found[reference], found[row], self.figures.n)
+
+
+Tested = tuple[list[Part], list[str]]
+
+
+def _comparable(claim: Claim, evidence: _Evidence) -> Tested:
+    over = claim.over or _untrained(evidence.figures.grid)
+    delta, numbers = _delta(claim), []
+    for reference in dict.fromkeys(claim.to):
+        if over is None or over == reference:
+            numbers.append("no row without adversarial training to compare with, so that only the fixed δ is asked")
+            continue
+        gain = evidence.difference(reference, over, claim.measure)
+        numbers.append(f"{label(reference)} gains {signed(gain.estimate)} on {label(over)}")
+        delta = min(delta, max(0.0, SHARE_OF_GAIN * gain.estimate))
+    parts, lines = _no_worse(claim, evidence, delta)
+    return parts, lines + numbers
+
+
+def _untrained(grid: Grid) -> Row | None:
+    """The uncompressed row of plain training: what adversarial training is measured against."""
+    dense = [compression.name for compression in grid.compressions if not compression.steps]
+    plain = [one.name for one in grid.trainings if one.before.plugin == "standard" and one.after is None]
+    return (dense[0], plain[0]) if dense and plain else None
+
+
+def _no_worse(claim: Claim, evidence: _Evidence, delta: float | None = None) -> Tested:
+    """Non-inferiority: the loss is shown to be less than δ, or shown to be more."""
+    delta = _delta(claim) if delta is None else delta
+    differences = _differences(claim, evidence)
+    parts = [Part(_one_sided(one).low > -delta, _one_sided(one, len(differences)).high < -delta) for one in differences]
+    return parts, _numbers(claim, differences, delta)
+
+
+def _within(claim: Claim, evidence: _Evidence) -> Tested:
+    """Equivalence by two one-sided tests: shown to be inside ±δ, or shown to be outside."""
+    delta, differences = _delta(claim), _differences(claim, evidence)
+    parts = []
+    for one in differences:
+        corrected = _one_sided(one, len(differences))
+        parts.append(Part(_one_sided(one).inside(delta), corrected.low > delta or corrected.high < -delta))
+    return parts, _numbers(claim, differences, delta)
+
+
+def _better(claim: Claim, evidence: _Evidence) -> Tested:
+    """A difference above zero is shown; or none is, and a gain of δ or more is shown not to be there."""
+    delta, differences = _delta(claim), _differences(claim, evidence)
+    parts = []
+    for one in differences:
+        shown = one.p < ALPHA and one.estimate > 0
+        parts.append(Part(shown, not shown and _one_sided(one, len(differences)).high < delta))
+    return parts, _numbers(claim, differences, delta)
+
+
+def _monotone(claim: Claim, evidence: _Evidence) -> Tested:
+    """No step against the direction by δ or more, and a change from first to last; refuted by a step against it."""
+    delta, rows = _delta(claim), claim.rows
+    steps = [evidence.difference(*pair, claim.measure) for pair in zip(rows[1:], rows[:-1], strict=True)]
+    parts, numbers = [], []
+    for one, row, before in zip(steps, rows[1:], rows[:-1], strict=True):
+        plain, corrected = _one_sided(one), _one_sided(one, len(steps))
+        if claim.rises:
+            parts.append(Part(plain.low > -delta, corrected.high < 0))
+        else:
+            parts.append(Part(plain.high < delta, corrected.low > 0))
+        numbers.append(f"{label(row)} − {label(before)}: {_change(one)}")
+    whole = evidence.difference(rows[-1], rows[0], claim.measure)
+    parts.append(Part(whole.p < ALPHA and (whole.estimate > 0) == claim.rises, False))
+    return parts, [*numbers, f"{label(rows[-1])} − {label(rows[0])}: {_change(whole)}", _margin(delta)]
+
+
+def _knee(claim: Claim, evidence: _Evidence) -> Tested:
+    """Some row has lost more than δ of robust accuracy but less of clean accuracy, beside the first row.
+
+    Refuted where every row has lost less of the robust, or more of the clean. That some row does it is shown at α over
+    the number of rows; that none does needs no correction.
+    """
+    delta, first, others = _delta(claim), claim.rows[0], claim.rows[1:]
+    found, none, numbers = [], [], []
+    for row in others:
+        robust, clean = (evidence.difference(row, first, measure) for measure in (claim.measure, CLEAN))
+        corrected = _one_sided(robust, len(others)).high < -delta < _one_sided(clean, len(others)).low
+        found.append(corrected)
+        none.append(_one_sided(robust).low > -delta or _one_sided(clean).high < -delta)
+        numbers.append(f"{label(row)} − {label(first)}: robust {_change(robust)}, clean {_change(clean)}")
+    return [Part(any(found), all(none))], [*numbers, _margin(delta)]
+
+
+_KINDS = {
+    "comparable": _comparable,
+    "better": _better,
+    "no worse than": _no_worse,
+    "within": _within,
+    "monotone": _monotone,
+    "knee before": _knee,
+}
+
+
+def _delta(claim: Claim) -> float:
+    """δ as a share."""
+    return claim.delta / 100
+
+
+def _differences(claim: Claim, evidence: _Evidence) -> list[Paired]:
+    pairs = zip(claim.rows, claim.to, strict=True)
+    return [evidence.difference(row, reference, claim.measure) for row, reference in pairs]
+
+
+def _one_sided(difference: Paired, parts: int = 1) -> Interval:
+    """The interval whose two ends are one-sided bounds at α over the number of parts."""
+    return difference.interval(1 - 2 * ALPHA / parts)
+
+
+def _numbers(claim: Claim, differences: Sequence[Paired], delta: float) -> list[str]:
+    named = zip(claim.rows, claim.to, differences, strict=True)
+    lines = [f"{label(row)} − {label(reference)}: {_change(one)}" for row, reference, one in named]
+    return [*lines, _margin(delta)]
+
+
+def _margin(delta: float) -> str:
+    return f"δ = {100 * delta:.3g} points"
+
+
+def _change(difference: Paired) -> str:
+    return change(difference, 1 - 2 * ALPHA) + (f" ({NETWORKS})" if difference.these_networks else "")
+
+
+def label(row: Row) -> str:
+    return "/".join(row)
+
+
+def register(path: Path, claims: Sequence[Claim], judged: int, planned: int) -> None:
+    """Note, once, how many of a suite's planned cells were judged when its claims were first seen as they are now.
+
+    To be called before a run starts. `path`: JSON Lines, one object of claims (their hash), judged and planned each.
+    """
+    if claims and registered(path, claims) is None:
+        entry = {"claims": fingerprint(claims), "judged": judged, "planned": planned}
+        save(path, "".join(canonical(line) + "\n" for line in [*_register(path), entry]))
+
+
+def registered(path: Path, claims: Sequence[Claim]) -> Mapping[str, int] | None:
+    """What `register` noted of these claims."""
+    own = fingerprint(claims)
+    return next((line for line in _register(path) if line["claims"] == own), None)
+
+
+def _register(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []

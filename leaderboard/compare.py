@@ -1,0 +1,186 @@
+"""Which rows changed beyond noise between two runs: `python -m leaderboard.compare A B`, two folders with records.
+
+Clean accuracy, every attack at every ε and their union are compared, B − A: image by image and seed by seed where the
+test images and a seed are the same, otherwise as two samples. Holm's correction is over everything compared.
+
+Exit status: 0 nothing changed beyond noise; 1 a row did, or a figure stands in one run alone; 2 the request is wrong.
+"""
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabulate import tabulate
+
+from benchmark.errors import RequestError
+from benchmark.outcomes import bitmap
+from benchmark.types import canonical
+from leaderboard.match import Record
+from leaderboard.paired import Difference, Paired, Separate, paired
+from leaderboard.records import read
+from leaderboard.statistics import ALPHA, holm
+from leaderboard.text import NORM, printable
+from leaderboard.wording import NETWORKS, bounds, signed
+
+CLEAN, UNION = "clean", "union"
+RECIPES = ("model", "steps", "before", "after")
+
+Name = tuple[str, str, str, str, str]  # grid, compression, training; clean, union or the attack; norm, ε, runtime
+
+
+@dataclass(frozen=True)
+class Figure:
+    """An accuracy in one run: by seed the images that are right, and what it was measured on and made by."""
+
+    outcomes: dict[int, int]
+    n: int
+    images: str
+    recipe: str
+
+    @property
+    def mean(self) -> float:
+        return sum(right.bit_count() for right in self.outcomes.values()) / (self.n * len(self.outcomes))
+
+
+@dataclass(frozen=True)
+class Change:
+    """One figure in both runs; `p` is corrected for all that were compared."""
+
+    name: Name
+    before: Figure
+    after: Figure
+    difference: Difference
+    p: float
+
+    @property
+    def beyond_noise(self) -> bool:
+        return self.p < ALPHA
+
+
+def figures(records: Iterable[Record]) -> dict[Name, Figure]:
+    """Every figure of a run. A union is as the board's: the norm's attacks at that ε, and what smaller balls broke,
+    over the seeds that have all these attacks."""
+    cells: dict[Name, dict[int, list[Record]]] = defaultdict(lambda: defaultdict(list))
+    tried: dict[tuple, list[Record]] = defaultdict(list)
+    for record in records:
+        row, seed = (record["grid"], record["compression"], record["training"]), record["seed"]
+        on = f" on {record['runtime']}" if record["runtime"] else ""
+        at = f" @ {NORM[record['norm']]} {record['eps']:.6g}{on}"
+        cells[*row, CLEAN, on][seed] = [record]
+        cells[*row, record["attack"], at][seed] = [record]
+        cells[*row, UNION, at][seed].append(record)
+        tried[*row, seed, record["norm"], record["runtime"]].append(record)
+    found = {}
+    for name, by_seed in cells.items():
+        attacks = {record["attack"] for records in by_seed.values() for record in records}
+        whole = {seed: records for seed, records in by_seed.items() if len(records) == len(attacks)}
+        if name[3] != UNION:
+            found[name] = _figure(name[3], by_seed)
+        elif len(attacks) > 1 and whole:
+            for seed, records in whole.items():
+                eps, norm, runtime = (records[0][key] for key in ("eps", "norm", "runtime"))
+                records += [record for record in tried[*name[:3], seed, norm, runtime] if record["eps"] < eps]
+            found[name] = _figure(UNION, whole)
+    return found
+
+
+def _figure(what: str, records: dict[int, list[Record]]) -> Figure:
+    outcomes = {}
+    for seed, ones in sorted(records.items()):
+        outcomes[seed] = ~0
+        for record in ones:
+            outcomes[seed] &= bitmap(record["outcomes"]["clean" if what == CLEAN else "robust"], record["n"])
+    (one, *_) = (ones for ones in records.values())
+    recipe = [one[0][name] for name in RECIPES]
+    attacks = [] if what == CLEAN else sorted([record["attack"], canonical(record["recipe"])] for record in one)
+    images = [one[0]["n"], one[0]["dataset"], one[0]["limit"]["test"]]
+    return Figure(outcomes, one[0]["n"], canonical(images), canonical([recipe, attacks]))
+
+
+def difference(before: Figure, after: Figure) -> Difference:
+    """after − before: paired if the test images and at least one seed are the same."""
+    pair = paired(before.outcomes, after.outcomes, before.n) if before.images == after.images else None
+    if pair is not None:
+        return pair
+    counts = [tuple(right.bit_count() for right in figure.outcomes.values()) for figure in (before, after)]
+    return Separate(counts[0], before.n, counts[1], after.n)
+
+
+def compare(before: dict[Name, Figure], after: dict[Name, Figure]) -> list[Change]:
+    """Every figure that both runs have, the least likely by chance first."""
+    names = [name for name in before if name in after]
+    differences = [difference(before[name], after[name]) for name in names]
+    corrected = holm([one.p for one in differences])
+    found = [
+        Change(name, before[name], after[name], one, p)
+        for name, one, p in zip(names, differences, corrected, strict=True)
+    ]
+    return sorted(found, key=lambda change: (change.p, -abs(change.difference.estimate), change.name))
+
+
+def report(changes: Sequence[Change]) -> str:
+    """A table with a line for each change, in points of accuracy."""
+    heads = ("grid", "row", "accuracy", "A %", "B %", "B − A", "95 %", "p", "test", "")
+    sides = ("left", "left", "left", *["right"] * 5, "left", "left")
+    lines = [[*map(printable, _line(change))] for change in changes]
+    return tabulate(lines, heads, tablefmt="simple", disable_numparse=True, colalign=sides)
+
+
+def _line(change: Change) -> list[str]:
+    grid, compression, training, what, at = change.name
+    one = change.difference
+    test = "two samples"
+    if isinstance(one, Paired):
+        seeds = len(one.lost)
+        test = f"paired, {seeds} seed{'s' if seeds > 1 else ''}"
+    remarks = ["changed" if change.beyond_noise else "not shown"]
+    remarks += [NETWORKS] * one.these_networks
+    remarks += ["another recipe"] * (change.before.recipe != change.after.recipe)
+    return [
+        *(grid, f"{compression}/{training}", what + at),
+        *(f"{100 * figure.mean:.1f}" for figure in (change.before, change.after)),
+        *(signed(one.estimate), bounds(one.interval()), f"{change.p:.2g}", test, ", ".join(remarks)),
+    ]
+
+
+def _alone(first: dict[Name, Figure], second: dict[Name, Figure], where: Path) -> list[str]:
+    lone = [name for name in first if name not in second]
+    if not lone:
+        return []
+    rows = list(dict.fromkeys(f"{grid}: {compression}/{training}" for grid, compression, training, *_ in lone))
+    more = f" and {len(rows) - 5} rows more" if len(rows) > 5 else ""
+    return [f"{len(lone)} figures stand in {where} alone: {printable(', '.join(rows[:5]))}{more}"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; the exit status is described above."""
+    parser = argparse.ArgumentParser(
+        prog="python -m leaderboard.compare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("a", type=Path, metavar="A", help="the folder of a run's results, with its records.jsonl")
+    parser.add_argument("b", type=Path, metavar="B", help="another's")
+    parser.add_argument("--all", action="store_true", help="list what has not changed, too")
+    asked = parser.parse_args(arguments)
+    try:
+        before, after = (figures(read(folder / "records.jsonl")) for folder in (asked.a, asked.b))
+    except RequestError as error:
+        print(error, file=sys.stderr)
+        return 2
+    changes = compare(before, after)
+    changed = [change for change in changes if change.beyond_noise]
+    alone = _alone(before, after, asked.a) + _alone(after, before, asked.b)
+    shown = changes if asked.all else changed
+    if shown:
+        print(report(shown))
+    print(f"{len(changed)} of {len(changes)} figures changed beyond noise (p < {ALPHA:g} after Holm's correction)")
+    print(*alone, sep="\n", end="\n" if alone else "")
+    return 1 if changed or alone else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

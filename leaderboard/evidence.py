@@ -1,0 +1,110 @@
+"""The statistical part of leaderboard.md: accuracies with intervals, rows beside their dense row, and the claims."""
+
+from collections.abc import Mapping, Sequence
+
+from tabulate import tabulate
+
+from benchmark.claims import Claim, Measure, Row, fingerprint
+from benchmark.decidable import FEW
+from benchmark.types import Suite
+from leaderboard.claims import evaluate
+from leaderboard.figures import CLEAN, Figures
+from leaderboard.significance import Significance, headlines, rows
+from leaderboard.statistics import Interval, accuracy
+from leaderboard.text import MISSING, NORM, epsilon, escape
+from leaderboard.wording import change, verdict
+
+UNION = "Robust accuracy (union)"
+HOW = (
+    "**Intervals** are of 95 %: for one network Wilson's, over the choice of test images; over several training seeds "
+    "Student's t of the seeds' spread and the images' binomial error together, each row's spread by itself (not pooled "
+    "over rows, which share their dense networks and do not spread alike).",
+    "**Δ to dense**: the row minus the dense row of the same training and seed, image by image, in points. *better*, "
+    "*worse*: p < .05 after Holm's correction over all of the board's Δ. *same within ±δ*: the 90 % interval lies "
+    "inside ±δ (two one-sided tests); δ is the suite's, given before the run. *undecided*: neither is shown.",
+    "**Bold**: not significantly worse than the row of the highest mean (paired, Holm over the grid's rows); rows that "
+    "are suspect or lack a seed are left out.",
+    "**Decided by**: the attack that leaves the least on its own, and what the others take beyond it, in points.",
+)
+
+
+def how_sure(suite: Suite, figures: Figures, found: Significance) -> list[str]:
+    """The grid's table of intervals and differences, as Markdown blocks."""
+    grid, unions = figures.grid, headlines(figures.grid)
+    measures = [CLEAN, *unions]
+    heads = ["Compression", "Training"]
+    for measure in measures:
+        name = escape(title(suite, measure, len(unions)))
+        heads += [name, f"Δ to dense: {name[0].lower()}{name[1:]}"]
+        heads += [f"Decided by{name.removeprefix(UNION)}"] * (measure in unions)
+    lines = []
+    for row in rows(grid):
+        line = [escape(row[0]), escape(row[1])]
+        for measure in measures:
+            line += [_accuracy(figures, row, measure, found), _compared(found, grid.name, row, measure, grid.delta)]
+            line += [_decider(figures, row, measure)] * (measure in unions)
+        lines.append(line)
+    drawn = tabulate(lines, heads, tablefmt="pipe", disable_numparse=True)
+    few = ["With one or two seeds Δ speaks of the networks that were trained, not of a method."]
+    return ["### How sure", drawn, *few * (len(suite.seeds) < FEW)]
+
+
+def title(suite: Suite, measure: Measure, norms: int) -> str:
+    """A measure's name; its norm where there are several."""
+    if measure.eps is None:
+        return "Clean accuracy"
+    norm = f" ({NORM[measure.norm]})" if norms > 1 else ""
+    return f"{measure.attack or UNION} @ {epsilon(suite, measure.eps)}{norm}"
+
+
+def _accuracy(figures: Figures, row: Row, measure: Measure, found: Significance) -> str:
+    counts = [right.bit_count() for right in figures.outcomes(row, measure).values()]
+    if not counts:
+        return MISSING
+    mean = 100 * sum(counts) / len(counts) / figures.n
+    shown = f"{mean:.1f} {_percent(accuracy(counts, figures.n))}"
+    few = f" ({len(counts)} of {len(figures.suite.seeds)} seeds)" if len(counts) < len(figures.suite.seeds) else ""
+    leads = (figures.grid.name, row, measure) in found.leading
+    return (f"**{shown}**" if leads else shown) + few
+
+
+def _percent(interval: Interval) -> str:
+    return f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+
+
+def _compared(found: Significance, grid: str, row: Row, measure: Measure, delta: float) -> str:
+    compared = found.compared.get((grid, row, measure))
+    if compared is None:
+        return MISSING
+    return f"{change(compared.difference)} {verdict(compared.decision, delta / 100)}"
+
+
+def _decider(figures: Figures, row: Row, measure: Measure) -> str:
+    decider = figures.decider(row, measure)
+    if decider is None:
+        return MISSING
+    more = 100 * (decider.alone - decider.union)
+    return escape(decider.attack) + (f", others −{more:.1f}" if more >= 0.05 else "")
+
+
+def claims_section(suite: Suite, figures: Sequence[Figures], registered: Mapping[str, int] | None) -> list[str]:
+    """Each claim of the suite with its word and numbers. `registered`: what `claims.register` noted of them."""
+    if not suite.claims:
+        return []
+    by_grid = {one.grid.name: one for one in figures}
+    lines = []
+    for claim in suite.claims:
+        result = evaluate(claim, by_grid[claim.grid])
+        lines.append(f"- **{result.word}**: {escape(claim.text or _spelled(suite, claim))}")
+        lines += [f"  - {escape(line)}" for line in result.numbers]
+    when = "It is not known when they were fixed"
+    if registered:
+        when = f"Fixed when {registered['judged']} of {registered['planned']} cells had been judged"
+    about = f"{when} (hash `{fingerprint(suite.claims)}`). Numbers are points with 90 % intervals; tests at α = .05."
+    return ["## Claims", about, "\n".join(lines)]
+
+
+def _spelled(suite: Suite, claim: Claim) -> str:
+    rows_, to = (", ".join(dict.fromkeys("/".join(row) for row in side)) for side in (claim.rows, claim.to))
+    of = title(suite, claim.measure, 1)
+    return f"{claim.grid}: {rows_} {claim.kind}{' ' + to if to else ''} ({of})"

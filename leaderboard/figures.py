@@ -1,0 +1,86 @@
+"""Per-example outcomes of a grid's networks: which images each seed has right, clean or under one attack or all."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from benchmark.claims import Measure, Row
+from benchmark.outcomes import bitmap
+from benchmark.types import Grid, Suite
+from leaderboard.match import Place, Record
+
+CLEAN = Measure()
+
+
+@dataclass(frozen=True)
+class Decider:
+    """The attack that leaves the least of a row, on the mean over the seeds of a union; all are shares."""
+
+    attack: str
+    alone: float  # accuracy under it
+    union: float  # accuracy under all
+
+
+class Figures:
+    """A grid's outcomes. `found`: its records by place, as `match.claim` gives them."""
+
+    def __init__(self, suite: Suite, grid: Grid, found: Mapping[Place, Record]):
+        self.suite, self.grid = suite, grid
+        self.n: int = next((record["n"] for record in found.values()), 0)
+        self._networks: dict[tuple[Row, int], dict[tuple[str, float], Record]] = defaultdict(dict)
+        for (_, compression, training, seed, attack, eps), record in found.items():
+            self._networks[(compression, training), seed][attack, eps] = record
+
+    def outcomes(self, row: Row, measure: Measure) -> dict[int, int]:
+        """Seed → the images that its network has right, the first in the highest bit; only the seeds that have it all.
+
+        A union is over every attack of the norm at that ε, and over what the smaller balls inside it broke.
+        """
+        found = {}
+        for seed in self.suite.seeds:
+            right = self._outcome(self._networks.get((row, seed), {}), measure)
+            if right is not None:
+                found[seed] = right
+        return found
+
+    def _outcome(self, network: Mapping[tuple[str, float], Record], measure: Measure) -> int | None:
+        if measure.eps is None:
+            record = next(iter(network.values()), None)
+            return None if record is None else bitmap(record["outcomes"]["clean"], record["n"])
+        names = [measure.attack] if measure.attack else self.united(measure)
+        records = [network.get((name, measure.eps.value)) for name in names]
+        if not records or None in records:
+            return None
+        if measure.attack is None:
+            records += [
+                record
+                for (name, eps), record in network.items()
+                if eps < measure.eps.value and record["norm"] == measure.norm
+            ]
+        right = ~0
+        for record in records:
+            right &= bitmap(record["outcomes"]["robust"], record["n"])
+        return right
+
+    def united(self, measure: Measure) -> list[str]:
+        """The attacks of a union."""
+        return [
+            attack.name
+            for attack in self.grid.attacks
+            if attack.norm == measure.norm
+            and attack.runtime is None
+            and any(eps.value == measure.eps.value for eps in attack.eps)
+        ]
+
+    def decider(self, row: Row, union: Measure) -> Decider | None:
+        """Which attack decided a union; None where there is no union, or but one attack."""
+        whole, names = self.outcomes(row, union), self.united(union)
+        if not whole or len(names) < 2:
+            return None
+
+        def mean(outcomes: Mapping[int, int]) -> float:
+            return sum(outcomes[seed].bit_count() for seed in whole) / (self.n * len(whole))
+
+        alone = {name: mean(self.outcomes(row, Measure(name, union.norm, union.eps))) for name in names}
+        first = min(alone, key=alone.__getitem__)
+        return Decider(first, alone[first], mean(whole))

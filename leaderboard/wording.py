@@ -1,0 +1,29 @@
+"""Differences and decisions as short texts: points of accuracy, with their interval."""
+
+from leaderboard.paired import Decision, Difference
+from leaderboard.statistics import LEVEL, Interval
+
+NETWORKS = "these networks"
+
+
+def signed(share: float) -> str:
+    """A difference in points, with a sign: −1.2, 0.0, +0.3."""
+    shown = f"{100 * share:+.1f}".replace("-", "−")
+    return "0.0" if shown in ("+0.0", "−0.0") else shown
+
+
+def bounds(interval: Interval) -> str:
+    """Of a difference, in points."""
+    return f"[{signed(interval.low)}, {signed(interval.high)}]"
+
+
+def change(difference: Difference, level: float = LEVEL) -> str:
+    """A difference and its interval, in points: −1.2 [−2.0, −0.4]."""
+    return f"{signed(difference.estimate)} {bounds(difference.interval(level))}"
+
+
+def verdict(decision: Decision, delta: float) -> str:
+    """better, worse, same within ±2, undecided; δ as a share."""
+    if decision.word == "same":
+        return f"same within ±{100 * delta:g}"
+    return f"{decision.word}, within ±{100 * delta:g}" if decision.within else decision.word

@@ -1,0 +1,107 @@
+"""A board's comparisons with the dense rows, its leaders and its claims, from records of a known truth."""
+
+import statistics
+from dataclasses import replace
+
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
+from benchmark.claims import Claim, Measure, fingerprint
+from leaderboard.evidence import claims_section, how_sure
+from leaderboard.figures import CLEAN
+from leaderboard.significance import headlines, rows, significance
+from tests.synthetic_outcomes import N, evidence
+from tests.synthetic_records import LARGE, tables
+
+A, S = "adversarial", "standard"
+UNION = Measure(None, "inf", LARGE)
+ROBUST = "Robust accuracy (union) @ 0.1"
+DELTA = "Δ to dense: robust accuracy (union) @ 0.1"
+TRUTH = {("half", A): (0.9, 0.5), ("most", A): (0.9, 0.42), ("all", A): (0.9, 0.3)}
+TRUTH |= {(name, S): (0.95, 0.1) for name in ("dense", "half", "most", "all")}
+
+
+def everyone(figures) -> set:
+    return {(figures.grid.name, row) for row in rows(figures.grid)}
+
+
+def table_of(figures) -> dict[tuple[str, str], dict[str, str]]:
+    (table,) = tables("\n\n".join(how_sure(figures.suite, figures, significance([figures], everyone(figures)))) + "\n")
+    return {(line["Compression"], line["Training"]): line for line in table}
+
+
+def test_the_measures_are_clean_accuracy_and_the_headline_union():
+    figures = evidence(TRUTH)
+    assert headlines(figures.grid) == [UNION]
+    found = significance([figures], everyone(figures))
+    assert {measure for _, _, measure in found.compared} == {CLEAN, UNION}
+    assert not any(row[0] == "dense" for _, row, _ in found.compared)
+
+
+def test_every_p_value_is_corrected_over_the_board():
+    figures = evidence(TRUTH)
+    found = significance([figures], everyone(figures))
+    raw = [compared.difference.p for compared in found.compared.values()]
+    corrected = [compared.p for compared in found.compared.values()]
+    assert len(raw) == 12 and corrected == pytest.approx(list(multipletests(raw, method="holm")[1]))
+
+
+def test_a_difference_is_recomputed_from_the_outcomes():
+    figures = evidence(TRUTH)
+    compared = significance([figures], everyone(figures)).compared["digits", ("most", A), UNION]
+    pair = [figures.outcomes((name, A), UNION) for name in ("dense", "most")]
+    shares, variances = [], []
+    for seed in (0, 1, 2):
+        dense, most = (f"{row[seed]:0{N}b}" for row in pair)
+        gained = sum(x < y for x, y in zip(dense, most, strict=True)) + 1
+        lost = sum(x > y for x, y in zip(dense, most, strict=True)) + 1
+        shares.append((gained - lost) / N)
+        variances.append(((gained + lost) / (N + 2) - ((gained - lost) / (N + 2)) ** 2) / (N + 2))
+    spread, images = statistics.variance(shares) / 3, statistics.fmean(variances)
+    t = (spread * stats.t.ppf(0.975, 2) + images * stats.norm.ppf(0.975)) / (spread + images)
+    interval = compared.difference.interval()
+    assert compared.difference.estimate == pytest.approx(statistics.fmean(shares))
+    assert (interval.high - interval.low) / 2 == pytest.approx(t * (spread + images) ** 0.5)
+    assert compared.decision.word == "worse"
+
+
+def test_leaders_are_ranked_rows_with_every_seed():
+    figures = evidence(TRUTH, lacking=[("half", A, 1)])
+    leading = {row for _, row, measure in significance([figures], everyone(figures)).leading if measure == UNION}
+    assert leading == {("dense", A)}  # of equal truth is half, which lacks a seed
+    whole = evidence(TRUTH)
+    found = significance([whole], everyone(whole) - {("digits", ("dense", A))})
+    assert {row for _, row, measure in found.leading if measure == UNION} == {("half", A)}
+
+
+def test_the_table_shows_intervals_differences_and_the_attack_that_decided():
+    cells = table_of(evidence(TRUTH, seeds=(0,)))
+    dense, most = cells["dense", A], cells["most", A]
+    counts = evidence(TRUTH, seeds=(0,)).outcomes(("most", A), UNION)[0].bit_count()
+    low, high = proportion_confint(counts, N, method="wilson")
+    assert most[ROBUST] == f"{100 * counts / N:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+    assert dense[ROBUST].startswith("**") and dense[DELTA] == "—"
+    assert most[DELTA].startswith("−") and most[DELTA].endswith("] worse")
+    assert most["Decided by @ 0.1"].startswith("pgd-20")
+    assert most["Δ to dense: clean accuracy"].endswith("] same within ±2")
+
+
+def test_a_missing_row_is_a_hole_and_a_missing_seed_is_named():
+    lacking = [("half", A, 1), *(("all", A, seed) for seed in (0, 1, 2))]
+    cells = table_of(evidence(TRUTH, lacking=lacking))
+    assert cells["half", A][ROBUST].endswith("(2 of 3 seeds)")
+    assert set(list(cells["all", A].values())[2:]) == {"—"}
+
+
+def test_claims_are_listed_with_their_word_their_numbers_and_when_they_were_fixed():
+    claim = Claim("within", "", "digits", (("half", A),), (("dense", A),), UNION)
+    figures = evidence(TRUTH)
+    of = replace(figures.suite, claims=(claim, replace(claim, text="a <b> | c", rows=(("all", A),))))
+    text = "\n".join(claims_section(of, [figures], {"judged": 0, "planned": 48}))
+    assert "- **holds**: digits: half/adversarial within dense/adversarial (Robust accuracy (union) @ 0.1)" in text
+    assert "- **fails**: a &#60;b&#62; &#124; c" in text
+    assert "Fixed when 0 of 48 cells had been judged" in text and fingerprint(of.claims) in text
+    assert "not known when" in "\n".join(claims_section(of, [figures], None))
+    assert claims_section(figures.suite, [figures], None) == [] and tables(text) == []
