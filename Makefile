@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: quickstart fashion test parity speed clean
+.PHONY: quickstart fashion test parity deployed speed clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/python -m benchmark.run suites/quickstart.yaml
@@ -18,20 +18,29 @@ test: $(VENV)/installed-test
 # The same attacks by other libraries, on the same models: are our numbers right?
 parity: $(VENV)/installed-test
 	TQDM_DISABLE=1 $(BIN)/python -m tests.parity
+	TQDM_DISABLE=1 $(BIN)/python -m tests.parity_apgd
+	TQDM_DISABLE=1 $(BIN)/python -m tests.parity_trades
 
-# The same work by us and by other libraries, interleaved in one run, on Fashion-MNIST. Wants an idle machine.
+# Artifacts beside their networks: agreement, kernels, bytes, memory and latency. Wants an idle machine.
+deployed: $(VENV)/installed-test
+	$(BIN)/python -m tests.deployed
+
+# The same work by us and by other libraries, interleaved in one run. Wants an idle machine and hours; goes on after a
+# kill. On Fashion-MNIST, or with SPEED="--network both --data DIR" also on CIFAR-10.
 speed: $(VENV)/installed-test
-	TQDM_DISABLE=1 $(BIN)/python -m tests.speed
+	TQDM_DISABLE=1 $(BIN)/python -m tests.speed $(SPEED)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: setup.cfg pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable .[deploy]
 	touch $@
 
 $(VENV)/installed-test: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable .[test]
+	# a peer of `parity` and `speed`; without visdom, which does not build with today's setuptools and only plots
+	$(BIN)/python -m pip install --quiet --no-deps "adv-lib>=0.2.8,<0.3"
 	touch $@ $(VENV)/installed
 
 clean:

@@ -3,9 +3,10 @@
 Data flows one way, top to bottom; a room imports only from rooms above it (a test enforces this), `run` excepted,
 which composes them all:
 
-errors → types → outcomes → schema → source → signature → foreign → loading → plugins → yaml_nodes → recipes → suite
-→ device → plan → store → collect → forecast → (no torch above this line) → vision → data → engine → stages
-→ execute → run.  The board is made from the records by the neighbouring package `leaderboard`, which imports no torch.
+errors → types → outcomes → schema → source → signature → foreign → loading → plugins → yaml_nodes → recipes
+→ deployments → claims → suite → device → plan → store → collect → decidable → forecast → (no torch above this line)
+→ vision → data → engine → deploy → stages → check → execute → run.  The board is made from the records by the
+neighbouring package `leaderboard`, which imports no torch.
 """
 
 import os

@@ -12,7 +12,7 @@ from benchmark.types import BEFORE, PROTOCOL, Attack, Cell, Compression, Grid, O
 def records(suite: Suite, plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
     """One record for each cell whose stages are all in the store. A record holds no time: it is the same every run."""
     for cell in plan.cells:
-        if store.has(cell.clean) and store.has(cell.judge) and store.has(cell.craft) and store.has(cell.network):
+        if all(map(store.has, plan.made_of(cell))):
             yield _record(suite, cell, plan, store)
 
 
@@ -36,7 +36,8 @@ def measurements(plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
         if store.has(stage.key):
             measured = store.artifact(stage.key)["measured"]
             weight = sum(path.stat().st_size for path in store.folder(stage.key).iterdir())
-            yield {"stage": stage.kind, "key": stage.key, "label": stage.label, "bytes": weight, **measured}
+            named = {"stage": stage.kind, "key": stage.key, "label": stage.label, "bytes": weight, "latency": None}
+            yield named | measured
 
 
 def _record(suite: Suite, cell: Cell, plan: Plan, store: Store) -> dict[str, Any]:
@@ -50,6 +51,7 @@ def _record(suite: Suite, cell: Cell, plan: Plan, store: Store) -> dict[str, Any
     counts = craft["counts"][at]
     right = clean["correct"][0]
     robust = both(right, _stands(judged, craft, at, cell.eps.value), clean["n"])
+    deployed = cell.deployed and _deployed(cell, craft, at, clean, store)
     mode = plan.stages[cell.craft].task.mode
     return _place(cell) | {
         "protocol": PROTOCOL,
@@ -78,6 +80,8 @@ def _record(suite: Suite, cell: Cell, plan: Plan, store: Store) -> dict[str, Any
         "robust_correct": count(robust, clean["n"]),
         "implied": counts["implied"],
         "audit": craft["audit"],
+        "precision": craft["precision"],
+        "recheck": craft["recheck"],
         "violations": counts["violations"],
         "nonfinite": counts["nonfinite"],
         "passes": {"forward": counts["forward"], "backward": counts["backward"]},
@@ -86,6 +90,25 @@ def _record(suite: Suite, cell: Cell, plan: Plan, store: Store) -> dict[str, Any
         "outcomes": {"clean": right, "robust": robust},
         "per_class": _per_class(clean, robust),
         "keys": {"network": cell.network, "craft": cell.craft, "judge": cell.judge},
+        "deployed": deployed,
+    }
+
+
+def _deployed(cell: Cell, craft: dict, at: int, clean: dict, store: Store) -> dict[str, Any]:
+    """What the artifact is, and what the network that it was made of says of the same images."""
+    own, made, n = store.result(cell.deployed.clean), store.result(cell.deployed.deployment), clean["n"]
+    twin = {"clean": own["correct"][0], "robust": None}
+    if cell.deployed.judge:
+        stood = _stands(store.result(cell.deployed.judge), craft, at, cell.eps.value)
+        twin["robust"] = both(twin["clean"], stood, n)
+    return {
+        "key": cell.deployed.deployment,
+        "precision": made["precision"],
+        "bytes": made["bytes"],
+        "kernels": made["kernel_counts"],
+        "agree": sum(one == other for one, other in zip(clean["predicted"], own["predicted"], strict=True)),
+        "direct": cell.deployed.judge is None,
+        "twin": twin,
     }
 
 
@@ -97,6 +120,7 @@ def _place(cell: Cell) -> dict[str, Any]:
         "seed": cell.seed,
         "attack": cell.attack,
         "eps": cell.eps.value,
+        "runtime": cell.deployed and cell.deployed.runtime,
     }
 
 

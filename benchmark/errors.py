@@ -8,7 +8,8 @@ LeanarmorError                 one line: the thing, the value, the way out
 ├── StoreError                 an artifact that is missing or damaged
 └── StageError                 a stage that could not be done; the rest of the grid goes on
     ├── CompressionError       a compression that did not achieve what it says
-    └── AttackError            an attack that broke its contract (modified the model, wrong shape, …)
+    ├── AttackError            an attack that broke its contract (modified the model, wrong shape, …)
+    └── DeployError            an artifact that cannot be made, or does not run as it says (in integers, say)
 """
 
 import difflib
@@ -57,6 +58,10 @@ class CompressionError(StageError):
 
 class AttackError(StageError):
     """An attack broke its contract."""
+
+
+class DeployError(StageError):
+    """A runtime cannot take a network, or does not run it as the artifact says."""
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

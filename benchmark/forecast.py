@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from benchmark.decidable import sentence
 from benchmark.plan import Plan
 from benchmark.store import Store
 from benchmark.types import Suite
@@ -21,6 +22,7 @@ def dry_run(suite: Suite, plan: Plan, store: Store) -> str:
         f"({plan.naive / len(plan.stages):.1f} × fewer)."
     ]
     lines += _estimate(to_run, store)
+    lines += [sentence(n, len(suite.seeds)) for n in dict.fromkeys(grid.limit.test for grid in suite.grids)]
     return "\n".join(lines)
 
 

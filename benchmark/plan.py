@@ -2,6 +2,7 @@
 
     base = train(dataset, model, before, seed) → one compress or tune stage per step → tune(after)
          → judge (clean);  craft(target, attack, ε, subset, mode) → judge (its examples)
+         → deploy(runtime) → judge (clean, and examples that are replayed or made against it);  latency (of several)
 
 A stage's key is the hash of everything that its artifact depends on, and of nothing else: no display name, no place in
 the suite. So rows share their prefixes, suites share stages with each other, and a run resumes by looking.
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from benchmark.deployments import Trial, trials
 from benchmark.device import fastest_precision
 from benchmark.plugins import Registry
 from benchmark.source import code
@@ -22,9 +24,12 @@ from benchmark.types import (
     Cell,
     Compression,
     CraftTask,
+    Deployed,
+    DeployTask,
     Epsilon,
     Grid,
     JudgeTask,
+    LatencyTask,
     NetworkTask,
     Recipe,
     Stage,
@@ -34,7 +39,7 @@ from benchmark.types import (
 )
 
 # kind of stage → its module in benchmark/stages
-MODULES = {"train": "train", "compress": "compress", "tune": "train", "craft": "craft", "judge": "judge"}
+MODULES = {"tune": "train"} | {kind: kind for kind in ("train", "compress", "craft", "judge", "deploy", "latency")}
 
 Keep = Callable[[Cell], bool]
 
@@ -47,9 +52,14 @@ class Plan:
     cells: list[Cell] = field(default_factory=list)
     naive: int = 0  # stages that running each cell on its own would execute
 
+    def made_of(self, cell: Cell) -> list[str]:
+        """The keys of the stages that a cell's record is made of."""
+        beside = (cell.deployed.deployment, cell.deployed.clean, cell.deployed.judge) if cell.deployed else ()
+        return [key for key in (cell.network, cell.clean, cell.craft, cell.judge, *beside) if key]
+
     def needed(self, cell: Cell) -> Iterator[str]:
         """The keys of every stage that a cell rests on."""
-        waiting, seen = [cell.network, cell.clean, cell.craft, cell.judge], set()
+        waiting, seen = self.made_of(cell), set()
         while waiting:
             key = waiting.pop()
             if key not in seen:
@@ -71,11 +81,14 @@ class _Planner:
 
     def plan(self, keep: Keep) -> Plan:
         every = [cell for grid in self.suite.grids for cell in self._cells(grid)]
+        latencies = [stage for grid in self.suite.grids for stage in self._latencies(grid)]
         result = Plan(cells=[cell for cell in every if keep(cell)])
         whole = Plan(stages=self.made)
         wanted = {key for cell in result.cells for key in whole.needed(cell)}
+        timed = {stage.key for stage in latencies if wanted.issuperset(dict(stage.inputs).values())}
+        wanted |= timed
         result.stages = {key: stage for key, stage in self.made.items() if key in wanted}
-        result.naive = sum(len(set(whole.needed(cell))) for cell in result.cells)
+        result.naive = sum(len(set(whole.needed(cell))) for cell in result.cells) + len(timed)
         return result
 
     def _cells(self, grid: Grid) -> Iterator[Cell]:
@@ -84,17 +97,61 @@ class _Planner:
                 for compression in grid.compressions:
                     row = f"{self._name(grid)} · {compression.name} · {training.name} · seed {seed}"
                     network = self._network(grid, compression, training, seed)
-                    clean = self._judge(grid, network, None, f"{row} · clean images")
-                    for attack in grid.attacks:
-                        source = self._source(grid, compression, training, seed, attack) or network
-                        for eps, craft in self._crafts(grid, attack, source, seed, row):
-                            at = f" at ε {eps.label}" if len(craft.task.eps) == 1 else ""
-                            label = f"{row} · {attack.name}{at}"
-                            judge = self._judge(grid, network, craft, label)
+                    for trial in trials(grid, compression):
+                        source = self._source(grid, compression, training, seed, trial.attack) or network
+                        if trial.runtime:
+                            deployment = self._deployment(compression, trial.runtime, network, row)
+                            judged = self._on_deployment(grid, trial, deployment, network, source, row)
+                        else:
+                            judged = self._on_network(grid, trial, network, source, row)
+                        for eps, *stages in judged:
                             yield Cell(
-                                grid.name, compression.name, training.name, seed, attack.name, eps,
-                                network.key, clean.key, craft.key, judge.key,
+                                grid.name, compression.name, training.name, seed, trial.attack.name, eps,
+                                network.key, *stages,
                             )  # fmt: skip
+
+    def _on_network(self, grid: Grid, trial: Trial, network: Stage, source: Stage, row: str) -> Iterator[tuple]:
+        """At each ε of a trial: what its cell holds behind the network."""
+        clean = self._judge(grid, network, None, f"{row} · clean images")
+        for eps, craft in self._crafts(grid, trial, source, source.task.seed, row):
+            judge = self._judge(grid, network, craft, f"{row} · {trial.attack.name}{_at(eps, craft)}")
+            yield eps, clean.key, craft.key, judge.key
+
+    def _on_deployment(
+        self, grid: Grid, trial: Trial, deployment: Stage, network: Stage, source: Stage, row: str
+    ) -> Iterator[tuple]:
+        """The same of a deployment, with what its network says of the same images."""
+        here = f"{row} · on {trial.runtime}"
+        clean, own_clean = (
+            self._judge(grid, judge, None, f"{where} · clean images")
+            for judge, where in ((deployment, here), (network, row))
+        )
+        for eps, craft in self._crafts(grid, trial, deployment if trial.direct else source, source.task.seed, here):
+            what = f"{trial.attack.name}{_at(eps, craft)}"
+            judge = self._judge(grid, deployment, craft, f"{here} · {what}")
+            own = None if trial.direct else self._judge(grid, network, craft, f"{row} · replayed {what}").key
+            deployed = Deployed(trial.runtime, deployment.key, own_clean.key, own)
+            yield eps, clean.key, craft.key, judge.key, deployed
+
+    def _deployment(self, compression: Compression, runtime: str, network: Stage, row: str) -> Stage:
+        task = DeployTask(runtime, compression.precision)
+        return self._stage("deploy", task, {"network": network.key}, f"{row} · deploying to {runtime}", [])
+
+    def _latencies(self, grid: Grid) -> Iterator[Stage]:
+        """For each runtime and training, the first seed's deployments, timed in turns."""
+        seed = self.suite.seeds[0]
+        for runtime in grid.runtimes:
+            for training in grid.trainings:
+                inputs: dict[str, str] = {}
+                for compression in (one for one in grid.compressions if one.precision):
+                    row = f"{self._name(grid)} · {compression.name} · {training.name} · seed {seed}"
+                    network = self._network(grid, compression, training, seed)
+                    key = self._deployment(compression, runtime, network, row).key
+                    if key not in inputs.values():
+                        inputs[str(len(inputs)) if compression.steps else "dense"] = key
+                if inputs:
+                    label = f"{self._name(grid)} · {training.name} · seed {seed} · latency on {runtime}"
+                    yield self._stage("latency", LatencyTask(runtime), inputs, label, [])
 
     def _name(self, grid: Grid) -> str:
         return self.suite.name if len(self.suite.grids) == 1 else f"{self.suite.name}/{grid.name}"
@@ -129,16 +186,17 @@ class _Planner:
         task = NetworkTask(grid.dataset, grid.limit.train, grid.model, recipe, seed)
         return self._stage(kind, task, inputs, label, [grid.dataset, grid.model, recipe])
 
-    def _crafts(
-        self, grid: Grid, attack: Attack, target: Stage, seed: int, row: str
-    ) -> Iterator[tuple[Epsilon, Stage]]:
+    def _crafts(self, grid: Grid, trial: Trial, target: Stage, seed: int, row: str) -> Iterator[tuple[Epsilon, Stage]]:
+        """The trial's examples at each of its ε, against `target`: a network or, if they are direct, a deployment."""
+        attack = trial.attack
         plugin = self.registry.find("attack", attack.recipe.plugin)
         once = bool(plugin.constant("MINIMUM_NORM", attack.recipe, False))
         values = tuple(sorted((eps.value for eps in attack.eps), reverse=True))
-        mode = "examples" if attack.source else "decide"
+        mode = "examples" if attack.source or (trial.runtime and not trial.direct) else "decide"
         # only an attack that says that its failure in a ball speaks for the smaller ones, and that draws by the example
         sweeps = mode == "decide" and bool(plugin.constant("SWEEP", attack.recipe, False))
-        for eps in attack.eps:
+        precision = self.precision if plugin.constant("BF16", attack.recipe, False) else "fp32"
+        for eps in trial.eps:
             task = CraftTask(
                 grid.dataset,
                 grid.limit.test,
@@ -146,18 +204,23 @@ class _Planner:
                 attack.norm,
                 eps=values[:1] if once else values if sweeps else (eps.value,),
                 mode=mode,
-                seed=target.task.seed,
+                seed=seed,
                 minimum_norm=once,
                 train_limit=grid.limit.train if "fit" in plugin.hooks else None,
-                precision=self.precision if plugin.constant("BF16", attack.recipe, False) else "fp32",
+                precision=precision,
+                headline=grid.headline_of(attack.norm) if precision == "bf16" else None,
+                runtime=trial.runtime if trial.direct else None,
             )
             at = "" if once or sweeps else f" at ε {eps.label}"
             label = f"{row} · crafting {attack.name}{at}"
-            yield eps, self._stage("craft", task, {"network": target.key}, label, [grid.dataset, attack.recipe])
+            inputs = {_role(target): target.key}
+            yield eps, self._stage("craft", task, inputs, label, [grid.dataset, attack.recipe])
 
-    def _judge(self, grid: Grid, network: Stage, craft: Stage | None, label: str) -> Stage:
-        inputs = {"network": network.key} | ({"craft": craft.key} if craft else {})
-        return self._stage("judge", JudgeTask(grid.dataset, grid.limit.test), inputs, label, [grid.dataset])
+    def _judge(self, grid: Grid, judge: Stage, craft: Stage | None, label: str) -> Stage:
+        """What a network, or a deployment, says of clean images or of examples."""
+        inputs = {_role(judge): judge.key} | ({"craft": craft.key} if craft else {})
+        task = JudgeTask(grid.dataset, grid.limit.test, getattr(judge.task, "runtime", None))
+        return self._stage("judge", task, inputs, label, [grid.dataset])
 
     def _stage(self, kind: str, task: Any, inputs: dict[str, str], label: str, recipes: list[Recipe]) -> Stage:
         """The stage of this content, made once; `recipes` are those whose plugins it runs."""
@@ -169,13 +232,23 @@ class _Planner:
             "stage": kind,
             "code": code(MODULES[kind]),
             "protocol": PROTOCOL,
-            "device": f"{self.device} {self.precision}",
+            # a runtime is on the CPU whatever the device, and its precision is its task's
+            "device": "cpu" if kind in ("deploy", "latency") else f"{self.device} {self.precision}",
             **{name: _plain(value) for name, value in vars(task).items()},
             **{f"input {role}": key for role, key in inputs.items()},
             **sources,
         }
         key = hashlib.sha256(canonical(ingredients).encode()).hexdigest()[:32]
         return self.made.setdefault(key, Stage(kind, key, label, task, tuple(inputs.items()), ingredients))
+
+
+def _at(eps: Epsilon, craft: Stage) -> str:
+    return f" at ε {eps.label}" if len(craft.task.eps) == 1 else ""
+
+
+def _role(stage: Stage) -> str:
+    """What a stage is to one that attacks or judges it."""
+    return "deployment" if stage.kind == "deploy" else "network"
 
 
 def _plain(value: Any) -> Any:

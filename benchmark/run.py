@@ -87,6 +87,8 @@ def _main(options: argparse.Namespace) -> int:
         return 0
     started = time.monotonic()
     out = _folder(options.out or default_out(options.suite))
+    if suite.claims:
+        _register(suite, whole, store, out)
     store.tidy()
     for key in whole.stages:
         store.sound(key)  # a damaged artifact is moved aside now, and made again below
@@ -114,6 +116,14 @@ def _folder(out: Path) -> Path:
     if not os.access(out, os.W_OK):
         raise RequestError(f"--out {out}: cannot be written to; give another folder")
     return out
+
+
+def _register(suite: Suite, whole: Plan, store: Store, out: Path) -> None:
+    """Note how much was judged when the suite's claims were first seen: they are worth most when it was nothing."""
+    from leaderboard.claims import register  # brings numpy
+
+    judged = sum(store.has(cell.judge) for cell in whole.cells)
+    register(out / "claims.jsonl", suite.claims, judged, len(whole.cells))
 
 
 def _execute(wanted: Plan, store: Store, registry: Registry, device: str, options: argparse.Namespace) -> Outcome:

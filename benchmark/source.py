@@ -14,7 +14,7 @@ from benchmark.errors import PluginError
 
 HOME = Path(__file__).resolve().parent.parent  # the folder that holds the packages `benchmark` and `plugins`
 ENGINE = ("engine",)
-STAGE = ("data", "engine", "stages")  # whose code changes what a stage makes
+STAGE = ("data", "engine", "deploy", "stages")  # whose code changes what a stage makes
 
 
 def read(path: Path) -> str:

@@ -6,9 +6,10 @@ room lets through costs a night of training.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmark import claims, deployments
 from benchmark.errors import suggest
 from benchmark.plugins import Registry
 from benchmark.recipes import Recipes
@@ -17,12 +18,12 @@ from benchmark.types import BEFORE, NORMS, Attack, Compression, Epsilon, Grid, L
 from benchmark.yaml_nodes import Node, read
 
 AXES = ("compressions", "trainings", "attacks")
-GRID = ("dataset", "model", "norm", "eps", "limit", *AXES)  # may stand at the suite's level, as every grid's default
-SUITE = ("name", "source", "seeds", "eps_space", "grids", *GRID)
-ATTACK = ("norm", "eps", "from")  # beside an attack's plugin
-LATER_GRID = ("headline", "runtimes", "replay_eps", "verify", "delta")
-LATER_SUITE = ("claims", *LATER_GRID)
-LATER_ATTACK = ("on", "stop", "eps_space")
+# may stand at the suite's level, as every grid's default
+GRID = ("dataset", "model", "norm", "eps", "limit", "runtimes", "headline", "replay_eps", "delta", *AXES)
+SUITE = ("name", "source", "seeds", "eps_space", "grids", "claims", *GRID)
+ATTACK = ("norm", "eps", "from", "on")  # beside an attack's plugin
+LATER = ("verify",)
+LATER_ATTACK = ("stop", "eps_space")
 LARGEST_SEED = 2**32 - 1  # numpy's generators take no larger one
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)
 
@@ -30,15 +31,17 @@ FOLDER_NAME = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)
 def load(path: Path, registry: Registry) -> Suite:
     """The suite in the file at `path`; SuiteError naming file, line, key and the way out."""
     top = read(Path(path))
-    keys = top.keys(SUITE, required=("name",), later=LATER_SUITE)
+    keys = top.keys(SUITE, required=("name",), later=LATER)
     space = keys["eps_space"].keys(("normalised",), ("normalised",))["normalised"] if "eps_space" in keys else None
     scale = _positive(space) if space else None
     seeds = _seeds(keys["seeds"]) if "seeds" in keys else (0,)
     reader = _Grids(Recipes(registry, scale or 1.0), keys, top)
-    grids = reader.all()
-    _check_sources(grids, seeds)
+    found = reader.all()
+    _check_sources(found, seeds)
+    grids = tuple(one.grid for one in found)
     source = keys["source"].read(text) if "source" in keys else ""
-    return Suite(Path(path), _folder_name(keys["name"]), seeds, tuple(found.grid for found in grids), source, scale)
+    said = claims.read(keys["claims"], grids, scale or 1.0) if "claims" in keys else ()
+    return Suite(Path(path), _folder_name(keys["name"]), seeds, grids, source, scale, said)
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class _Grids:
             return [self._grid("main", self.top, {})]
         grids = {}
         for node in self.defaults["grids"].elements(name=_grid_name):
-            keys = node.keys(("name", *GRID), required=("name",), later=LATER_GRID)
+            keys = node.keys(("name", *GRID), required=("name",), later=LATER)
             name = _display_name(keys["name"].read(text), keys["name"], grids)
             grids[name] = self._grid(name, node, keys)
         if not grids:
@@ -73,10 +76,7 @@ class _Grids:
             if key not in keys:
                 raise node.error(f"needs {key!r}{' (here, or for all grids at the top)' if own else ''}")
         dataset, model = (self.recipes.read(kind, keys[kind]) for kind in ("dataset", "model"))
-        compressions = tuple(
-            Compression(name, tuple(self._step(step) for step in item.elements()))
-            for name, item in _axis(keys["compressions"])
-        )
+        compressions = tuple(self._compression(name, item) for name, item in _axis(keys["compressions"]))
         trainings = tuple(self._training(name, item) for name, item in _axis(keys["trainings"]))
         attacks, sources = [], {}
         for attack, item in _axis(keys["attacks"]):
@@ -85,7 +85,25 @@ class _Grids:
             if source:
                 sources[attack] = source
         limit = _limit(keys["limit"]) if "limit" in keys else Limit()
-        return _Found(Grid(name, dataset, model, compressions, trainings, tuple(attacks), limit), sources)
+        runtimes = deployments.runtimes(keys["runtimes"]) if "runtimes" in keys else ()
+        grid = Grid(name, dataset, model, compressions, trainings, tuple(attacks), limit, runtimes)
+        return _Found(self._focused(grid, keys), sources)
+
+    def _focused(self, grid: Grid, keys: dict[str, Node]) -> Grid:
+        """The grid with the ε that it ranks and replays, and the difference that does not matter."""
+        if "replay_eps" in keys and "runtimes" not in keys:
+            raise keys["replay_eps"].at_key().error("nothing is deployed, so nothing is replayed; give runtimes")
+        norm = _norm(keys["norm"]) if "norm" in keys else NORMS[0]
+        chosen = {
+            name: read(keys[name], norm, grid, self.recipes.scale)
+            for name, read in (("headline", deployments.headline), ("replay_eps", deployments.replay_eps))
+            if name in keys
+        }
+        return replace(grid, **chosen, delta=claims.delta(keys["delta"]) if "delta" in keys else grid.delta)
+
+    def _compression(self, name: str, node: Node) -> Compression:
+        steps = tuple(self._step(step) for step in node.elements())
+        return Compression(name, steps, deployments.precision(steps, self.recipes.registry))
 
     def _step(self, node: Node) -> Recipe:
         if node.is_mapping and list(node.items()) == ["finetune"]:
@@ -107,7 +125,8 @@ class _Grids:
         recipe = self.recipes.read("attack", node, beside=ATTACK, later=LATER_ATTACK)
         keys = {key: item for key, item in grid.items() if key in ATTACK} | beside
         norm = _norm(keys["norm"]) if "norm" in keys else NORMS[0]
-        norms = self.recipes.find("attack", recipe.plugin, node).constant("NORMS", recipe, NORMS[:1])
+        plugin = self.recipes.find("attack", recipe.plugin, node)
+        norms, black_box = plugin.constant("NORMS", recipe, NORMS[:1]), plugin.constant("BLACK_BOX", recipe, False)
         if norm not in norms:
             problem = f"attack {recipe.plugin!r} has no norm {norm}; it takes {', '.join(norms)}"
             raise node.error(problem + ("" if "norm" in beside else ", so give this attack its own norm"))
@@ -117,7 +136,9 @@ class _Grids:
             raise node.error(f"has norm {norm} of its own, for which the suite's ε are not meant; give it its own eps")
         eps = self._eps(keys["eps"], norm)
         source = _source(keys["from"], compressions) if "from" in keys else None
-        return Attack(name, recipe, norm, eps, source), keys.get("from")
+        deployed = deployments.runtimes(grid["runtimes"]) if "runtimes" in grid else ()
+        runtime = deployments.on(keys["on"], deployed) if "on" in keys else None
+        return Attack(name, recipe, norm, eps, source, runtime, black_box), keys.get("from")
 
     def _eps(self, node: Node, norm: str) -> tuple[Epsilon, ...]:
         found: dict[float, Epsilon] = {}

@@ -7,6 +7,7 @@ from typing import Any
 
 PROTOCOL = "1"  # the version of the rules that a number on the board obeys; every record carries it
 NORMS = ("inf", "2", "1")
+RUNTIMES = ("openvino", "onnxruntime")  # what a network can be deployed to
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,14 @@ BEFORE = Recipe("training", "before")  # in a compression's steps: repeat the ro
 
 @dataclass(frozen=True)
 class Compression:
-    """A named list of steps; a step is a compression's recipe or a training's (to fine-tune in between)."""
+    """A named list of steps; a step is a compression's recipe or a training's (to fine-tune in between).
+
+    precision: what the network is deployed in, "fp32" or "int8"; None: in nothing that a runtime computes in.
+    """
 
     name: str
     steps: tuple[Recipe, ...] = ()
+    precision: str | None = "fp32"
 
 
 @dataclass(frozen=True)
@@ -84,13 +89,19 @@ class Source:
 
 @dataclass(frozen=True)
 class Attack:
-    """A column of the board: a recipe, norm and ε list, and where its examples are crafted (None: on the target)."""
+    """A column of the board: a recipe, norm and ε list, and where its examples are crafted (None: on the target).
+
+    runtime: they are for its artifacts (None: for the network); black_box: made of predictions alone, so that an
+    artifact can be the target.
+    """
 
     name: str
     recipe: Recipe
     norm: str
     eps: tuple[Epsilon, ...]
     source: Source | None = None
+    runtime: str | None = None
+    black_box: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,6 +123,21 @@ class Grid:
     trainings: tuple[Training, ...]
     attacks: tuple[Attack, ...]
     limit: Limit = Limit()
+    runtimes: tuple[str, ...] = ()  # that every network of the grid is deployed to, if its precision can be
+    headline: tuple[tuple[str, float], ...] = ()  # norm → the ε (pixels) that is ranked and replayed
+    replay_eps: tuple[tuple[str, float], ...] = ()  # norm and ε (pixels): replayed beside it
+    delta: float = 2.0  # points of accuracy: the largest difference that does not matter
+
+    def eps(self, norm: str) -> list[float]:
+        """Every ε of a norm, in pixels, ascending: of attacks on networks, or without such of those on artifacts."""
+        attacks = [attack for attack in self.attacks if attack.norm == norm]
+        attacks = [attack for attack in attacks if attack.runtime is None] or attacks
+        return sorted({eps.value for attack in attacks for eps in attack.eps})
+
+    def headline_of(self, norm: str) -> float:
+        """The ε (pixels) of a norm that is ranked: as the suite says, otherwise the lower middle one."""
+        known = self.eps(norm)
+        return dict(self.headline).get(norm, known[(len(known) - 1) // 2])
 
 
 @dataclass(frozen=True)
@@ -124,14 +150,15 @@ class Suite:
     grids: tuple[Grid, ...]
     source: str = ""  # the paper that it reproduces
     eps_space: float | None = None  # the standard deviation that the suite's ε are divided by; None: pixels
+    claims: tuple[Any, ...] = ()  # of benchmark.claims.Claim
 
 
 @dataclass(frozen=True)
 class Stage:
     """One unit of work: artifacts in, one artifact out. `key` is the hash of `ingredients` and nothing else.
 
-    kind: train, compress, tune, craft or judge. `inputs` maps a role (network, dense, craft) to the
-    key of the stage that makes it. `task` holds what its runner needs, as the dataclasses below.
+    kind: train, compress, tune, craft, judge, deploy or latency. `inputs` maps a role (network, dense, craft,
+    deployment) to the key of the stage that makes it. `task` holds what its runner needs, as the dataclasses below.
     """
 
     kind: str
@@ -170,19 +197,37 @@ class CraftTask:
     minimum_norm: bool = False  # run once, unclipped; a success at ε iff its distance is at most ε
     train_limit: int | None = None  # only for an attack that is fitted on training images
     precision: str = "fp32"  # "bf16": the attack can, and the hardware is faster at it
+    headline: float | None = None  # of a craft in bf16: the ε (if it is one) whose survivors fp32 looks at again
+    runtime: str | None = None  # of the input deployment, for an attack that asks for predictions alone
 
 
 @dataclass(frozen=True)
 class JudgeTask:
-    """Judge the input network on the test subset: clean images, or the input craft's examples."""
+    """Judge the input network, or deployment, on the test subset: clean images, or the input craft's examples."""
 
     dataset: Recipe
     limit: int | None
+    runtime: str | None = None  # of the input deployment
+
+
+@dataclass(frozen=True)
+class DeployTask:
+    """Export the input network to a runtime's own file, which executes as "int8" or as "fp32"."""
+
+    runtime: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class LatencyTask:
+    """Time the input deployments (roles "0", "1", …; the first is the one that others are compared with), in turns."""
+
+    runtime: str
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One judged attack at one ε on one network, and the keys of the stages that its record is made from."""
+    """One judged attack at one ε on one network, or on its deployment, and the keys of the stages of its record."""
 
     grid: str
     compression: str
@@ -194,6 +239,20 @@ class Cell:
     clean: str
     craft: str
     judge: str
+    deployed: "Deployed | None" = None  # None: the network itself is judged
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """Beside a cell's `clean` and `judge`, which are the artifact's: the artifact, and the network's own judgements.
+
+    judge: of the same examples; None for examples that were made against the artifact.
+    """
+
+    runtime: str
+    deployment: str
+    clean: str
+    judge: str | None
 
 
 @dataclass

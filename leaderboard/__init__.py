@@ -1,4 +1,6 @@
 """Boards from records: what the engine measured, read back and laid out for people. Nothing here imports torch.
 
-Data flows one way: records (JSON Lines) → table (numbers) → markdown (text) → render (files, command line).
+Data flows one way: records (JSON Lines) → table (numbers) → markdown (text) → render (files, command line). Beside it,
+from outcomes to sentences: statistics → paired → significance, claims → evidence (text). `compare` is a command of its
+own.
 """

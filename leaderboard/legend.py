@@ -3,10 +3,13 @@
 import math
 import shlex
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from benchmark.deployments import trials
+from leaderboard.evidence import HOW
 from leaderboard.match import Place, place
+from leaderboard.records import HOLE
 from leaderboard.table import Board, Table
 from leaderboard.text import MISSING, epsilon, escape, quantity
 
@@ -15,21 +18,14 @@ Z = 1.959964  # two-sided 95 % of a normal distribution
 
 def holes_section(board: Board, holes: Iterable[Mapping[str, Any]]) -> list[str]:
     """Every cell without a record: those with a reason, then how many have not been run."""
-    reasons = {place(hole): hole["reason"] for hole in sorted(holes, key=lambda hole: (place(hole), hole["reason"]))}
+    reasons = {(place(hole), hole["runtime"]): hole["reason"] for hole in sorted(holes, key=HOLE.identity)}
     lines, waiting = [], 0
     for table in board.tables:
-        waiting += sum(cell not in reasons for cell in table.missing)
-        by_row: dict[tuple, dict[int, list[Place]]] = defaultdict(lambda: defaultdict(list))
-        for cell in table.missing:
-            if cell in reasons:
-                by_row[(*cell[:3], reasons[cell])][cell[3]].append(cell)
-        for (*row, reason), by_seed in by_row.items():
-            same: dict[str, list[int]] = {}  # seeds that lack the same columns share a line
-            for seed, cells in by_seed.items():
-                same.setdefault(_which(board, table, cells), []).append(seed)
-            for which, seeds in same.items():
-                named = f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
-                lines.append(f"- {escape(' / '.join(row))}, {named}, {escape(which)}: {escape(reason)}")
+        lacking = {None: table.missing} | {one.runtime: one.missing for one in table.deployed}
+        for runtime, missing in lacking.items():
+            known = {cell: reasons[cell, runtime] for cell in missing if (cell, runtime) in reasons}
+            waiting += len(missing) - len(known)
+            lines += _holes(board, table, runtime, known)
     if waiting:
         lines.append(f"- {waiting} {'cell has' if waiting == 1 else 'cells have'} not been run yet")
     if board.strangers:
@@ -38,16 +34,33 @@ def holes_section(board: Board, holes: Iterable[Mapping[str, Any]]) -> list[str]
     return ["## Holes", "\n".join(lines)] if lines else []
 
 
-def _which(board: Board, table: Table, cells: list[Place]) -> str:
+def _holes(board: Board, table: Table, runtime: str | None, known: Mapping[Place, str]) -> Iterator[str]:
+    """Lines for cells of networks, or of their deployments to a runtime, with their reasons."""
+    by_row: dict[tuple, dict[int, list[Place]]] = defaultdict(lambda: defaultdict(list))
+    for cell, reason in known.items():
+        by_row[(*cell[:3], reason)][cell[3]].append(cell)
+    for (*row, reason), by_seed in by_row.items():
+        same: dict[str, list[int]] = {}  # seeds that lack the same columns share a line
+        for seed, cells in by_seed.items():
+            same.setdefault(_which(board, table, runtime, cells), []).append(seed)
+        for which, seeds in same.items():
+            named = f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
+            where = f" on {runtime}" if runtime else ""
+            yield f"- {escape(' / '.join(row))}{where}, {named}, {escape(which)}: {escape(reason)}"
+
+
+def _which(board: Board, table: Table, runtime: str | None, cells: list[Place]) -> str:
     """The columns of some cells of one network, shortly."""
+    compression = next(one for one in table.grid.compressions if one.name == cells[0][1])
+    planned = [trial for trial in trials(table.grid, compression) if trial.runtime == runtime]
     lacking = {(attack, eps) for *_, attack, eps in cells}
     parts, whole = [], 0
-    for attack in table.grid.attacks:
-        labels = [epsilon(board.suite, eps) for eps in attack.eps if (attack.name, eps.value) in lacking]
-        whole += len(labels) == len(attack.eps)
+    for trial in planned:
+        labels = [epsilon(board.suite, eps) for eps in trial.eps if (trial.attack.name, eps.value) in lacking]
+        whole += len(labels) == len(trial.eps)
         if labels:
-            parts.append(attack.name + ("" if len(labels) == len(attack.eps) else f" @ {', '.join(labels)}"))
-    return "every attack" if whole == len(table.grid.attacks) else "; ".join(parts)
+            parts.append(trial.attack.name + ("" if len(labels) == len(trial.eps) else f" @ {', '.join(labels)}"))
+    return "every attack" if whole == len(planned) else "; ".join(parts)
 
 
 def spent_section(measurements: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -84,8 +97,10 @@ def legend(board: Board) -> list[str]:
         "**Mean ± sample standard deviation** over training seeds, which is not a confidence interval; a single seed "
         f"has no ±.{few}",
         *_resolution(board),
+        *HOW,
+        *_about_deployments(board),
         "**Worst class**: per network, the lowest robust accuracy that a class has under any single attack at the "
-        "middle ε (the lower of two): an upper bound of the union's.",
+        "headline ε (the suite's; otherwise the middle one, the lower of two): an upper bound of the union's.",
         "**Parameters, MACs, Weights**: of the network as judged; MACs for one image, weights as stored; in brackets "
         "the share of the dense row's.",
         "**Crafting passes**: what crafting a row's examples took, mean over seeds; examples that rows share count in "
@@ -101,6 +116,26 @@ def legend(board: Board) -> list[str]:
     ]
     command = f"Reproduce this board with\n\n```sh\n{_command(board)}\n```"
     return ["## Legend", "\n".join(f"- {line}" for line in lines), command]
+
+
+def _about_deployments(board: Board) -> list[str]:
+    if not any(table.deployed for table in board.tables):
+        return []
+    return [
+        "**Deployed**: the artifact that a runtime runs on the CPU, judged by its own logits. *Robust accuracy "
+        "(deployed)*: the share that is right on the clean image and on every example that was crafted on the network "
+        "(the *twin*) or on another one and replayed on the artifact, or made against the artifact itself. Replayed "
+        "examples are crafted without stopping at the boundary. Networks whose widths are neither 8 bits nor float32 "
+        "are not deployed.",
+        "**Clean agreement**: the share of clean images of which twin and artifact predict the same class. **Twin "
+        "gap**: the twin's accuracy minus the artifact's, in points, on the same replayed examples, of the network "
+        "with the largest; in brackets its 99.9 % interval (Bonett and Price, 2012). *suspect (twin and artifact "
+        "differ)*: an interval, of replayed or of clean images, lies wholly outside ±1 point.",
+        "**Artifact**: bytes of its files; in brackets the share of the dense one's. **Peak memory**: of a process "
+        "that holds the runtime and the artifact. **Latency**: the median of the first seed's artifact; in brackets "
+        "how many times faster than the dense one of the same training it is, timed in turns with it: the median of "
+        "the rounds and its 95 % interval.",
+    ]
 
 
 def _resolution(board: Board) -> list[str]:

@@ -5,10 +5,14 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.outcomes import count
 from benchmark.types import BEFORE, Recipe, canonical
+from leaderboard.deployed_page import sections
+from leaderboard.evidence import claims_section, how_sure
 from leaderboard.legend import holes_section, legend, spent_section
 from leaderboard.match import Record
 from leaderboard.records import RECORD
+from leaderboard.significance import significance
 from leaderboard.table import Board, Column, Row, Table
 from leaderboard.text import (
     MISSING,
@@ -27,9 +31,10 @@ from leaderboard.text import (
 
 RATES = ("clean_accuracy", "robust_accuracy")
 CSV = (
-    *("suite", "grid", "dataset", "compression", "training", "seed", "attack", "from", "norm", "eps", "eps_written"),
-    *("eps_label", "eps_space", "mode", "n", "test_total", "clean_correct", "robust_correct", *RATES, "implied"),
-    *("violations", "nonfinite", "forward", "backward", "parameters", "macs", "weight_bytes", "protocol"),
+    *("suite", "grid", "dataset", "compression", "training", "seed", "runtime", "attack", "from", "norm", "eps"),
+    *("eps_written", "eps_label", "eps_space", "mode", "n", "test_total", "clean_correct", "robust_correct", *RATES),
+    *("implied", "violations", "nonfinite", "forward", "backward", "parameters", "macs", "weight_bytes", "protocol"),
+    *("precision", "artifact_bytes", "agree", "direct", "twin_clean_correct", "twin_robust_correct"),
 )
 PASSES = "Crafting passes (forward / backward)"
 WIDE = 8  # accuracy columns; with more, every attack gets a table of its own
@@ -38,8 +43,8 @@ Cell = Callable[[Row], str]
 Lines = Iterable[Mapping[str, Any]]
 
 
-def page(board: Board, measurements: Lines, holes: Lines) -> str:
-    """leaderboard.md."""
+def page(board: Board, measurements: Lines, holes: Lines, registered: Mapping[str, int] | None = None) -> str:
+    """leaderboard.md. `registered`: when the suite's claims were fixed, as `claims.registered` gives it."""
     suite = board.suite
     blocks = [f"# {escape(suite.name)}"]
     if suite.source:
@@ -48,14 +53,23 @@ def page(board: Board, measurements: Lines, holes: Lines) -> str:
         "Accuracies in %, mean ± standard deviation over training seeds. "
         "Rows are in the suite's order: unverified rows are not ranked."
     )
-    for table in board.tables:
-        blocks += _grid(board, table)
+    measurements = list(measurements)
+    found = significance(board.figures, {(table.grid.name, row.name) for table in board.tables for row in _able(table)})
+    for table, figures in zip(board.tables, board.figures, strict=True):
+        blocks += [*_grid(board, table), *how_sure(suite, figures, found), *sections(board, table, measurements)]
+        blocks.append(recipes(table))
+    blocks += claims_section(suite, board.figures, registered)
     blocks += holes_section(board, holes) + spent_section(measurements) + legend(board)
     return "\n\n".join(blocks) + "\n"
 
 
+def _able(table: Table) -> list[Row]:
+    """The rows that can lead: nothing speaks against them."""
+    return [row for row in table.rows if not row.verdict.startswith("suspect")]
+
+
 def _grid(board: Board, table: Table) -> list[str]:
-    attacks = [attack.name for attack in table.grid.attacks]
+    attacks = [attack.name for attack in table.grid.attacks if attack.runtime is None]
     faulty = [name for name in attacks if any(column.attack == name for row in table.rows for column in row.faults)]
     wide = len(table.columns) + 1 > WIDE
     blocks = [f"## {escape(table.grid.name)}", _facts(board, table)]
@@ -66,7 +80,7 @@ def _grid(board: Board, table: Table) -> list[str]:
         blocks += [f"### {escape(name)}", _rows(board, table, own, [], {PASSES: _passes(name)}, faulty)]
     for number, name in enumerate(faulty, start=1):
         blocks.append(f"<sup>{number}</sup> {escape(name)}: {_faults(board, table, name)}.")
-    return [*blocks, _recipes(table)]
+    return blocks
 
 
 def _facts(board: Board, table: Table) -> str:
@@ -95,8 +109,13 @@ def _facts(board: Board, table: Table) -> str:
         unions.setdefault(column.attacks, []).append(at(suite, table, column))
     over = [f"{', '.join(attacks)} @ {', '.join(labels)}" for attacks, labels in unions.items()]
     lines.append(f"The union is over: {escape('; '.join(over))}")
-    if table.missing:
-        lines.append(f"Incomplete: {len(table.missing)} of {table.planned} cells have no result (see Holes)")
+    for one in table.deployed:
+        judged = [f"{', '.join(c.attacks)} @ {at(suite, table, c)}" for c in one.columns if c.attack is None]
+        lines.append(f"That of artifacts on {one.runtime}: {escape('; '.join(judged))}")
+    missing = len(table.missing) + sum(len(one.missing) for one in table.deployed)
+    planned = table.planned + sum(len(one.missing) + one.found for one in table.deployed)
+    if missing:
+        lines.append(f"Incomplete: {missing} of {planned} cells have no result (see Holes)")
     return "  \n".join(lines)
 
 
@@ -179,7 +198,7 @@ def _recipe(recipe: Recipe) -> str:
     return escape(recipe.plugin + (f" ({arguments})" if arguments else ""))
 
 
-def _recipes(table: Table) -> str:
+def recipes(table: Table) -> str:
     """What the names in the tables stand for, folded away."""
     lines = []
     for compression in table.grid.compressions:
@@ -190,6 +209,9 @@ def _recipes(table: Table) -> str:
         lines.append(f"- training **{escape(training.name)}**: {_recipe(training.before)}{after}")
     for attack in table.grid.attacks:
         crafted = "on the row's own network"
+        if attack.runtime:
+            crafted = f"for the row's artifact on {attack.runtime}: "
+            crafted += "against itself" if attack.black_box else "on its network, and replayed"
         if attack.source:
             named = [f"{axis} {value}" for axis, value in vars(attack.source).items() if value is not None]
             crafted = f"on another network ({escape(', '.join(named))}), the rest being the row's own"
@@ -207,5 +229,14 @@ def csv(records: Iterable[Record]) -> str:
         line |= {"dataset": record["dataset"]["name"], "test_total": record["dataset"]["test_total"]}
         line |= {name: record[f"{name.partition('_')[0]}_correct"] / record["n"] for name in RATES}
         line |= {"from": canonical(record["from"]) if record["from"] else ""} | record["passes"] | record["size"]
-        lines.append(line)
-    return pd.DataFrame(lines, columns=list(CSV)).to_csv(index=False, lineterminator="\n")
+        lines.append(line | _artifact(record))
+    return pd.DataFrame(lines, columns=list(CSV), dtype=object).to_csv(index=False, lineterminator="\n")
+
+
+def _artifact(record: Record) -> dict[str, Any]:
+    """The CSV's fields of a deployed network's record."""
+    made = record["deployed"]
+    if made is None:
+        return {}
+    twin = {f"twin_{name}_correct": packed and count(packed, record["n"]) for name, packed in made["twin"].items()}
+    return {name: made[name] for name in ("precision", "agree", "direct")} | {"artifact_bytes": made["bytes"]} | twin

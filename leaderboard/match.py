@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from benchmark.deployments import trials
 from benchmark.errors import RequestError
 from benchmark.types import BEFORE, Grid, Suite, canonical
 
@@ -11,25 +12,30 @@ Place = tuple[str, str, str, int, str, float]  # grid, compression, training, se
 ROW = ("grid", "compression", "training", "seed")
 
 
-def places(suite: Suite, grid: Grid) -> Iterator[Place]:
-    """Every cell of a grid, in the suite's order."""
+def places(suite: Suite, grid: Grid, runtime: str | None = None) -> Iterator[Place]:
+    """Every cell of a grid's networks, or of their deployments to a runtime, in the suite's order."""
     for compression in grid.compressions:
         for training in grid.trainings:
             for seed in suite.seeds:
-                for attack in grid.attacks:
-                    for eps in attack.eps:
-                        yield grid.name, compression.name, training.name, seed, attack.name, eps.value
+                for trial in trials(grid, compression):
+                    if trial.runtime == runtime:
+                        row = (grid.name, compression.name, training.name, seed, trial.attack.name)
+                        yield from ((*row, eps.value) for eps in trial.eps)
 
 
 def place(line: Mapping[str, Any]) -> Place:
-    """The cell of a record or of a hole."""
+    """The cell of a record or of a hole, among those of its runtime."""
     return tuple(line[name] for name in (*ROW, "attack", "eps"))
 
 
-def claim(suite: Suite, grid: Grid, records: Iterable[Record]) -> dict[Place, Record]:
-    """The records of a grid's cells, in the suite's order. Raises RequestError when they cannot be of one run."""
-    filed = {place(record): record for record in records}
-    found = {cell: filed[cell] for cell in places(suite, grid) if cell in filed and _as_planned(grid, filed[cell])}
+def claim(suite: Suite, grid: Grid, records: Iterable[Record], runtime: str | None = None) -> dict[Place, Record]:
+    """The records of a grid's cells, in the suite's order: those of its networks, or of deployments to a runtime.
+
+    Raises RequestError when they cannot be of one run.
+    """
+    filed = {place(record): record for record in records if record["runtime"] == runtime}
+    cells = places(suite, grid, runtime)
+    found = {cell: filed[cell] for cell in cells if cell in filed and _as_planned(grid, filed[cell])}
     networks: dict[tuple, str] = {}
     for name in ("n", "dataset", "limit"):
         values = sorted({canonical(record[name]) for record in found.values()})

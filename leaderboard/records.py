@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmark.errors import RequestError, suggest
 from benchmark.outcomes import bitmap
-from benchmark.types import NORMS, canonical
+from benchmark.types import NORMS, RUNTIMES, canonical
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Schema:
     check: Callable[[dict[str, Any]], str] = lambda item: ""
 
     def identity(self, item: dict[str, Any]) -> tuple[Any, ...]:
-        return tuple(item[name] for name in self.order)
+        return tuple("" if item[name] is None else item[name] for name in self.order)
 
 
 def _number(value: Any) -> bool:
@@ -78,7 +78,12 @@ AUDIT = Value(
     "an object of pairs, broken, independent",
     lambda value: isinstance(value, dict) and set(value) == {"pairs", "broken", "independent"},
 )
+RECHECK = Value(
+    "an object of eps, survivors, sampled, bf16, fp32, redone",
+    lambda value: isinstance(value, dict) and set(value) == {"eps", "survivors", "sampled", "bf16", "fp32", "redone"},
+)
 ROW = {"grid": TEXT, "compression": TEXT, "training": TEXT, "seed": WHOLE, "attack": TEXT, "eps": LENGTH}
+CELL = ROW | {"runtime": _or_null(_one_of(*RUNTIMES))}
 
 
 def _consistent(record: dict[str, Any]) -> str:
@@ -101,13 +106,45 @@ def _consistent(record: dict[str, Any]) -> str:
             return f"per_class.{name}: sums to {sum(record['per_class'][name])}, not to {total}"
     if len({len(values) for values in record["per_class"].values()}) > 1:
         return "per_class: n, clean and robust differ in length"
+    if wrong := _inconsistently_deployed(record):
+        return wrong
     return f"implied: {record['implied']} is more than n, {n}" if record["implied"] > n else ""
 
 
+def _inconsistently_deployed(record: dict[str, Any]) -> str:
+    """What is wrong with a record's `deployed`; empty when it is right, or is not there and need not be."""
+    deployed, n = record["deployed"], record["n"]
+    if (deployed is None) != (record["runtime"] is None):
+        return "deployed: an object if, and only if, there is a runtime"
+    if deployed is None:
+        return ""
+    if wrong := _problem(deployed, DEPLOYED, "deployed."):
+        return wrong
+    if deployed["agree"] > n:
+        return f"deployed.agree: {deployed['agree']} is more than n, {n}"
+    if deployed["direct"] != (deployed["twin"]["robust"] is None):
+        return "deployed.twin.robust: null if, and only if, the examples were made against the artifact"
+    for name, packed in deployed["twin"].items():
+        try:
+            bitmap(packed or deployed["twin"]["clean"], n)
+        except ValueError as problem:
+            return f"deployed.twin.{name}: {problem}"
+    return ""
+
+
+DEPLOYED = {
+    "key": TEXT,
+    "precision": _one_of("fp32", "int8"),
+    "bytes": COUNT,
+    "kernels": OBJECT,
+    "agree": COUNT,
+    "direct": Value("true or false", lambda value: isinstance(value, bool)),
+    "twin": {"clean": TEXT, "robust": _or_null(TEXT)},
+}
 RECORD = Schema(
     "record",
     {
-        **ROW,
+        **CELL,
         "protocol": TEXT,
         "suite": TEXT,
         "dataset": {"name": TEXT, "arguments": OBJECT, "fingerprint": TEXT, "test_total": COUNT},
@@ -126,23 +163,29 @@ RECORD = Schema(
         "limit": {"train": _or_null(COUNT), "test": _or_null(COUNT)},
         **dict.fromkeys(("n", "clean_correct", "robust_correct", "implied", "violations", "nonfinite"), COUNT),
         "audit": _or_null(AUDIT),
+        "precision": _one_of("fp32", "bf16"),
+        "recheck": _or_null(RECHECK),
         "passes": {"forward": COUNT, "backward": COUNT},
         "size": {"parameters": COUNT, "macs": COUNT, "weight_bytes": COUNT},
         "achieved": _list(_or_null(OBJECT), "a list of objects or nulls"),
         "outcomes": {"clean": TEXT, "robust": TEXT},
         "per_class": {"n": COUNTS, "clean": COUNTS, "robust": COUNTS},
         "keys": {"network": TEXT, "craft": TEXT, "judge": TEXT},
+        "deployed": _or_null(OBJECT),
     },
-    order=tuple(ROW),
+    order=tuple(CELL),
     unique=True,
     check=_consistent,
 )
 MEASUREMENT = Schema(
     "measurement",
-    {"stage": TEXT, "key": TEXT, "label": TEXT, "seconds": SPENT, "bytes": COUNT, "machine": OBJECT},
+    {
+        **{"stage": TEXT, "key": TEXT, "label": TEXT, "seconds": SPENT, "bytes": COUNT, "machine": OBJECT},
+        "latency": _or_null(OBJECT),
+    },
     order=("stage", "label", "key", "seconds", "bytes"),
 )
-HOLE = Schema("hole", {**ROW, "reason": TEXT}, order=(*ROW, "reason"))
+HOLE = Schema("hole", {**CELL, "reason": TEXT}, order=(*CELL, "reason"))
 
 
 def default_out(suite: Path) -> Path:

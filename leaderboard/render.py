@@ -13,6 +13,7 @@ from benchmark.plugins import Registry
 from benchmark.suite import load
 from benchmark.types import Suite
 from leaderboard import markdown
+from leaderboard.claims import registered
 from leaderboard.match import Record
 from leaderboard.records import HOLE, MEASUREMENT, Schema, default_out, read, save
 from leaderboard.table import Table, build
@@ -32,7 +33,8 @@ def write_board(suite: Suite, records: Iterable[Record], measurements: Lines, ho
     """
     records = list(records)
     path = Path(out) / "leaderboard.md"
-    text = markdown.page(build(suite, records), measurements, holes)
+    fixed = registered(path.with_name("claims.jsonl"), suite.claims) if suite.claims else None
+    text = markdown.page(build(suite, records), measurements, holes, fixed)
     save(path.with_suffix(".csv"), markdown.csv(records))
     save(path, text)
     return path

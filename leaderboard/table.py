@@ -3,46 +3,21 @@
 The suite says which cells there should be; only records that were made by the suite's own recipes fill them.
 """
 
-import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from benchmark.errors import RequestError
-from benchmark.outcomes import bitmap
-from benchmark.types import Compression, Epsilon, Grid, Limit, Suite, Training
+from benchmark.types import Compression, Grid, Limit, Suite, Training
+from leaderboard import deployed
+from leaderboard.deployed import Deployments
+from leaderboard.estimate import Column, Estimate, survivors
+from leaderboard.figures import Figures
 from leaderboard.match import Place, Record, claim, places
 
 UNVERIFIED = "unverified (no checks have run)"
 NOT_MONOTONE = "suspect (not monotone in ε)"
 AT_CHANCE = "suspect (a network at chance)"
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure of a row: one value per network (training seed) that has it, of the number planned."""
-
-    values: tuple[float, ...]
-    planned: int
-
-    @property
-    def mean(self) -> float:
-        return statistics.fmean(self.values)
-
-    @property
-    def std(self) -> float | None:
-        """The sample standard deviation over the seeds; None for a single one."""
-        return statistics.stdev(self.values) if len(self.values) > 1 else None
-
-
-@dataclass(frozen=True)
-class Column:
-    """Accuracy at one ε, over the examples that survive each of `attacks`; `attack` is None for the union of a norm."""
-
-    attack: str | None
-    norm: str
-    eps: Epsilon
-    attacks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -59,6 +34,10 @@ class Row:
     faults: dict[Column, tuple[int, int]] = field(default_factory=dict)  # proposals outside the ball; not finite
     verdict: str = UNVERIFIED
 
+    @property
+    def name(self) -> tuple[str, str]:
+        return self.compression, self.training
+
 
 @dataclass(frozen=True)
 class Table:
@@ -73,6 +52,7 @@ class Table:
     missing: tuple[Place, ...]
     planned: int
     boundary: frozenset[str] = frozenset()  # attacks whose examples stop at the boundary and are judged elsewhere
+    deployed: tuple[Deployments, ...] = ()  # by runtime
 
     @property
     def unions(self) -> list[Column]:
@@ -80,11 +60,8 @@ class Table:
 
     @property
     def middles(self) -> list[Column]:
-        """The union at the middle ε of each norm, the lower of two."""
-        by_norm = defaultdict(list)
-        for column in self.unions:
-            by_norm[column.norm].append(column)
-        return [columns[(len(columns) - 1) // 2] for columns in by_norm.values()]
+        """The union at the headline ε of each norm: as the suite says, otherwise the lower middle one."""
+        return [column for column in self.unions if column.eps.value == self.grid.headline_of(column.norm)]
 
     def dense(self, row: Row) -> Row | None:
         """The row whose size this row's is compared with: uncompressed, of the same training if that was run."""
@@ -95,12 +72,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Board:
-    """A suite's tables; `strangers` counts the records that no cell of the suite claims."""
+    """A suite's tables; `strangers` counts the records that no cell of the suite claims; `figures`: a grid's each."""
 
     suite: Suite
     tables: tuple[Table, ...]
     protocols: tuple[str, ...]
     strangers: int
+    figures: tuple[Figures, ...] = ()
 
 
 def build(suite: Suite, records: Iterable[Record]) -> Board:
@@ -111,11 +89,13 @@ def build(suite: Suite, records: Iterable[Record]) -> Board:
     protocols = tuple(sorted({record["protocol"] for record in every}))
     if len(protocols) > 1:
         raise RequestError(f"records of protocols {', '.join(protocols)} cannot share a board; run the suite again")
-    tables = tuple(_table(suite, grid, claimed[grid.name]) for grid in suite.grids)
-    return Board(suite, tables, protocols, len(records) - len(every))
+    tables = tuple(_table(suite, grid, claimed[grid.name], records) for grid in suite.grids)
+    claims = len(every) + sum(one.found for table in tables for one in table.deployed)
+    figures = tuple(Figures(suite, grid, claimed[grid.name]) for grid in suite.grids)
+    return Board(suite, tables, protocols, len(records) - claims, figures)
 
 
-def _table(suite: Suite, grid: Grid, found: dict[Place, Record]) -> Table:
+def _table(suite: Suite, grid: Grid, found: dict[Place, Record], records: list[Record]) -> Table:
     networks: dict[tuple, dict[tuple[str, float], Record]] = defaultdict(dict)
     for (_, compression, training, seed, attack, eps), record in found.items():
         networks[compression, training, seed][attack, eps] = record
@@ -125,6 +105,8 @@ def _table(suite: Suite, grid: Grid, found: dict[Place, Record]) -> Table:
         for compression in grid.compressions
         for training in grid.trainings
     ]
+    deployments = tuple(deployed.build(suite, grid, records, runtime) for runtime in grid.runtimes)
+    rows = [_with_deployments(row, deployments) for row in rows]
     cells = list(places(suite, grid))
     one = next(iter(found.values()), None)
     return Table(
@@ -137,13 +119,21 @@ def _table(suite: Suite, grid: Grid, found: dict[Place, Record]) -> Table:
         missing=tuple(place for place in cells if place not in found),
         planned=len(cells),
         boundary=frozenset(record["attack"] for record in found.values() if record["boundary"]),
+        deployed=deployments,
     )
 
 
+def _with_deployments(row: Row, deployments: Sequence[Deployments]) -> Row:
+    """The row, suspect if one of its networks and its artifact are not the same classifier."""
+    differ = [one.runtime for one in deployments for other in one.rows if other.name == row.name and other.differs]
+    differs = bool(differ) and row.verdict == UNVERIFIED
+    return replace(row, verdict=f"suspect (twin and artifact differ on {', '.join(differ)})") if differs else row
+
+
 def _columns(grid: Grid) -> Iterator[Column]:
-    """Each attack at its ε, in the suite's order; then the unions, by norm and ascending ε."""
+    """Each attack on networks at its ε, in the suite's order; then the unions, by norm and ascending ε."""
     united: dict[str, dict[float, list[Column]]] = defaultdict(lambda: defaultdict(list))
-    for attack in grid.attacks:
+    for attack in (one for one in grid.attacks if one.runtime is None):
         for eps in sorted(attack.eps, key=lambda eps: eps.value):
             column = Column(attack.name, attack.norm, eps, (attack.name,))
             united[attack.norm][eps.value].append(column)
@@ -175,7 +165,7 @@ def _row(compression: Compression, training: Training, columns: Sequence[Column]
         compression.name,
         training.name,
         clean=first(lambda record: record["clean_correct"] / record["n"]),
-        accuracy={column: over(column, _survivors) for column in columns},
+        accuracy={column: over(column, survivors) for column in columns},
         worst={column: over(column, _worst_class) for column in columns if column.attack is None},
         size={
             name: first(lambda record, name=name: record["size"][name])
@@ -198,14 +188,6 @@ def _smaller(network: dict, column: Column) -> list[Record]:
     if column.attack:
         return []
     return [record for (_, eps), record in network.items() if record["norm"] == column.norm and eps < column.eps.value]
-
-
-def _survivors(records: list[Record]) -> float:
-    """The share of the test images that are robust to every attack: exact, from the outcome of every image."""
-    robust = ~0
-    for record in records:
-        robust &= bitmap(record["outcomes"]["robust"], record["n"])
-    return robust.bit_count() / records[0]["n"]
 
 
 def _worst_class(records: list[Record]) -> float:

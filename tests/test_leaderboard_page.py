@@ -22,8 +22,8 @@ def test_holes_are_dashes_with_their_reasons():
     failed = [cell for cell in cells if cell[1] == "prune-50" and cell[2] == "plain"]
     failed.append(("digits", "dense", "plain", 1, "pgd-20", 0.1))
     waiting = ("digits", "dense", "tuned", 0, "one", 0.1)
-    names = ("grid", "compression", "training", "seed", "attack", "eps", "reason")
-    holes = [dict(zip(names, (*cell, "failed: out | of\nmemory"), strict=True)) for cell in failed]
+    names = ("grid", "compression", "training", "seed", "attack", "eps", "runtime", "reason")
+    holes = [dict(zip(names, (*cell, None, "failed: out | of\nmemory"), strict=True)) for cell in failed]
     text = page(of, [line for line in every(of) if place(line) not in {*failed, waiting}], holes=holes)
     row = tables(text)[0][2]
     assert row["Clean accuracy"] == row["one @ 0.1"] == row["Parameters"] == "—"
@@ -73,7 +73,7 @@ def test_a_wide_grid_becomes_an_overview_and_a_table_for_each_attack():
     eps = tuple(Epsilon(value / 100, value / 100, f"0.0{value}") for value in (1, 2, 3))
     of = suite(grid(attacks=tuple(Attack(name, PGD, "inf", eps) for name in ("a", "b"))))
     text = page(of, every(of))
-    overview, a, b = tables(text)
+    overview, a, b, _ = tables(text)
     assert [name for name in overview[0] if "@" in name][:3] == [f"Robust accuracy (union) @ 0.0{i}" for i in (1, 2, 3)]
     assert [name for name in a[0] if "@" in name] == ["a @ 0.01", "a @ 0.02", "a @ 0.03"]
     assert b[0]["b @ 0.02"] == "60.0 ± 0.0" and "### a\n" in text
@@ -100,8 +100,8 @@ def test_names_cannot_break_the_page():
     )
     of = Suite(Path("suites/a b.yaml"), nasty, (0,), (own,), source=nasty)
     text = page(of, every(of))
-    (row, _), *rest = tables(text)  # zip(strict=True) in there: every row has as many cells as heads
-    assert not rest and row["Clean accuracy"] == "80.0"
+    (row, _), (sure, _) = tables(text)  # zip(strict=True) in there: every row has as many cells as heads
+    assert sure["Compression"] == row["Compression"] and row["Clean accuracy"] == "80.0"
     assert "<script>" not in text and "[y](z)" not in text and "\n# h" not in text and "`x`" not in text
     assert row["Compression"].endswith("&#92; eight_layer")  # what is harmless stays readable
     assert "'suites/a b.yaml'" in text
@@ -119,11 +119,13 @@ def test_the_same_inputs_give_the_same_bytes_in_any_order(tmp_path):
             "seconds": 0.1 * i,
             "bytes": 1000,
             "machine": {"cpu": "x", "n": 2},
+            "latency": None,
         }
         for i, stage in enumerate(["train", "craft", "craft", "judge"])
     ]
     missing = [
-        dict(zip(records.HOLE.order, (*place(line), f"failed: {i}"), strict=True)) for i, line in enumerate(lines[:4])
+        dict(zip(records.HOLE.order, (*place(line), None, f"failed: {i}"), strict=True))
+        for i, line in enumerate(lines[:4])
     ]
     made = []
     for seed in range(3):

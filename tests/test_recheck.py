@@ -61,6 +61,12 @@ def test_pgd_in_bf16_breaks_as_many(desk, monkeypatch, eps):
         assert abs(sum(one) - sum(other)) <= 0.004 * len(one)
 
 
+def test_the_headline_is_what_is_looked_at_again(desk):
+    suite = small(eps=[0.05, 0.1, 0.2], headline=0.2)
+    desk.run(suite)
+    assert crafted(desk, suite)["recheck"]["eps"] == 0.2
+
+
 def test_the_sample_is_as_large_as_it_says(desk, monkeypatch):
     monkeypatch.setattr(recheck, "SAMPLE", 50)
     suite = small(attacks={"pgd": {"pgd": {"steps": 5}}}, eps=[0.05])

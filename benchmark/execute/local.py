@@ -11,12 +11,22 @@ from benchmark.errors import LeanarmorError, StoreError
 from benchmark.plan import Plan
 from benchmark.stages.compress import compress
 from benchmark.stages.craft import craft
+from benchmark.stages.deploy import deploy
 from benchmark.stages.judge import judge
+from benchmark.stages.latency import latency
 from benchmark.stages.train import train, tune
 from benchmark.stages.workplace import Workplace, compute_exactly, provenance
 from benchmark.types import Outcome, Stage
 
-RUNNERS = {"train": train, "compress": compress, "tune": tune, "craft": craft, "judge": judge}
+RUNNERS = {
+    "train": train,
+    "compress": compress,
+    "tune": tune,
+    "craft": craft,
+    "judge": judge,
+    "deploy": deploy,
+    "latency": latency,
+}
 
 
 def run(plan: Plan, place: Workplace, began: Callable[[Stage], None], ended: Callable[[Stage, bool], None]) -> Outcome:
@@ -63,8 +73,8 @@ def _run_one(stage: Stage, place: Workplace, outcome: Outcome) -> str | None:
     try:
         with place.store.writing(stage) as draft:
             RUNNERS[stage.kind](stage, place, draft)
-            draft.provenance = provenance(place.device)
-            draft.measured = {"seconds": round(time.perf_counter() - started, 3), "machine": _machine(place.device)}
+            draft.provenance |= provenance(place.device)
+            draft.measured |= {"seconds": round(time.perf_counter() - started, 3), "machine": _machine(place.device)}
     except (Exception, SystemExit) as error:  # ours, a plugin's or a library's: the grid goes on without it
         if place.store.has(stage.key):  # another run on this store was faster, and took our pieces away
             return None

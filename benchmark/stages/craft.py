@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save
 
 from benchmark.data import Prepared
 from benchmark.engine.judging import stands
-from benchmark.stages import network as networks
 from benchmark.stages import recheck, sweep
+from benchmark.stages.deployment import Deployment, target
 from benchmark.stages.network import Network
 from benchmark.stages.propose import Counts, Proposer
 from benchmark.stages.workplace import Workplace
@@ -34,7 +34,7 @@ def craft(stage: Stage, place: Workplace, draft: Draft) -> None:
     """
     task: CraftTask = stage.task
     data = place.data(task.dataset, task.train_limit, task.limit)
-    network = networks.load(place, stage.input("network"))
+    network = target(place, stage)
     making = _Making(task, place, network, data, place.store.partial(stage.key))
     looked = None
     narrow = recheck.worthwhile(task, network.module, len(data.test))
@@ -67,7 +67,7 @@ def craft(stage: Stage, place: Workplace, draft: Draft) -> None:
 class _Making:
     """The files of a craft in flight: each is made unless an earlier run has finished it."""
 
-    def __init__(self, task: CraftTask, place: Workplace, network: Network, data: Prepared, folder: Path):
+    def __init__(self, task: CraftTask, place: Workplace, network: Network | Deployment, data: Prepared, folder: Path):
         self.task, self.place, self.test, self.folder = task, place, data.test, folder
         self.written: list[Path] = []
         self._proposer = cache(lambda precision: Proposer(task, place, network, data, precision))

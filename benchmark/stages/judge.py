@@ -1,16 +1,16 @@
-"""Judge a network: its clean test images, or the examples of a craft. Only this stage's word counts.
+"""Judge a network or a deployment: its clean test images, or the examples of a craft. Only this stage's word counts.
 
-In fixed batches. An example stands if the network is right on every candidate that it is shown.
+In fixed batches. An example stands if the judge is right on every candidate that it is shown.
 """
 
 import torch
 
 from benchmark.engine.ball import distance, inside
-from benchmark.engine.judging import stands
+from benchmark.engine.judging import predicted, stands
 from benchmark.errors import AttackError
 from benchmark.outcomes import pack
 from benchmark.stages import craft as crafts
-from benchmark.stages import network as networks
+from benchmark.stages.deployment import target
 from benchmark.stages.workplace import Workplace
 from benchmark.store import Draft
 from benchmark.types import JudgeTask, Stage
@@ -23,7 +23,7 @@ def judge(stage: Stage, place: Workplace, draft: Draft) -> None:
     """
     task: JudgeTask = stage.task
     data = place.data(task.dataset, test_limit=task.limit)
-    module = networks.load(place, stage.input("network")).module
+    module = target(place, stage).module
     parts = torch.arange(len(data.test)).split(crafts.CHUNK)
     key = stage.input("craft")
     crafted = place.store.result(key) if key else None
@@ -48,6 +48,7 @@ def judge(stage: Stage, place: Workplace, draft: Draft) -> None:
         draft.result["distances"] = distances
     if not crafted:
         draft.result |= {
+            "predicted": torch.cat([predicted(module, data.test.pixels(index)) for index in parts]).tolist(),
             "labels": data.test.labels.tolist(),
             "classes": list(data.classes),
             "fingerprint": data.fingerprint,

@@ -7,18 +7,21 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from benchmark import __version__
 from benchmark.data import Dataset, Prepared, dataset_key, prepare, search_roots
-from benchmark.errors import DataError, LeanarmorError
+from benchmark.errors import DataError, LeanarmorError, RequestError
 from benchmark.plugins import Plugin, Registry
 from benchmark.store import Store
-from benchmark.types import CraftTask, JudgeTask, NetworkTask, Recipe, canonical
+from benchmark.types import NetworkTask, Recipe, canonical
 
+RUNTIMES = {"openvino": ("openvino",), "onnxruntime": ("onnxruntime", "onnx")}  # what each is made of
 LIBRARIES = ("torch", "adversarial-robustness-toolbox", "torch-pruning", "numpy")
 
 
@@ -39,7 +42,7 @@ class Workplace:
         name = canonical(recipe.described())
         if name not in self._datasets:
             plugin = self.registry.find("dataset", recipe.plugin)
-            dataset = self._loaded(plugin, recipe)
+            dataset = self.loaded(plugin, recipe)
             self.store.fingerprint(dataset_key(recipe, plugin.source), dataset.fingerprint, recipe.plugin)
             self._datasets[name] = dataset
         asked = (name, train_limit, test_limit)
@@ -47,7 +50,8 @@ class Workplace:
             self._prepared[asked] = prepare(self._datasets[name], train_limit, test_limit, self.device)
         return self._prepared[asked]
 
-    def _loaded(self, plugin: Plugin, recipe: Recipe) -> Dataset:
+    def loaded(self, plugin: Plugin, recipe: Recipe) -> Dataset:
+        """What a dataset plugin gives, loaded anew; DataError, in one line, if it fails or gives anything else."""
         try:
             dataset = plugin.load().dataset(search_roots(self.data_folders), **recipe.kwargs)
         except LeanarmorError:
@@ -59,14 +63,27 @@ class Workplace:
             raise DataError(f"dataset {recipe.plugin} ({plugin.path}): gave a {type(dataset).__name__}, not a Dataset")
         return dataset
 
-    def check(self, tasks: Iterable[NetworkTask | CraftTask | JudgeTask]) -> None:
+    def check(self, tasks: Iterable[Any]) -> None:
         """Before anything trains: PluginError for a plugin that cannot be imported, DataError for a dataset that is
-        not there or too small."""
+        not there or too small, RequestError for a runtime that is not installed."""
         for task in tasks:
+            if runtime := getattr(task, "runtime", None):
+                _require(runtime)
+            if not hasattr(task, "dataset"):
+                continue
             for recipe in (thing for thing in vars(task).values() if isinstance(thing, Recipe)):
                 self.registry.find(recipe.kind, recipe.plugin).load()
             limits = (task.limit, None) if isinstance(task, NetworkTask) else (None, task.limit)
             self.data(task.dataset, *limits)
+
+
+def _require(runtime: str) -> None:
+    missing = [library for library in RUNTIMES[runtime] if not find_spec(library)]
+    if missing:
+        raise RequestError(
+            f"runtime {runtime}: {' and '.join(missing)} cannot be found; install leanarmor's extra `deploy`: "
+            "pip install 'leanarmor[deploy]', or pip install -e '.[deploy]' in a checkout"
+        )
 
 
 def derive(*parts: object) -> int:
