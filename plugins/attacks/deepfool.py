@@ -1,0 +1,27 @@
+"""DeepFool: across the nearest linearised class boundary, step by step (Moosavi-Dezfooli et al., 2016)."""
+
+from typing import Annotated
+
+from benchmark.engine.deepfool import DeepFool
+
+NORMS = ("inf", "2")
+MINIMUM_NORM = True
+
+
+def attack(
+    estimator,
+    budget,
+    *,
+    steps: Annotated[int, "steps > 0"] = 50,
+    overshoot: Annotated[float, "overshoot >= 0"] = 0.02,
+    candidates: Annotated[int, "candidates > 0"] = 9,
+):
+    return DeepFool(
+        estimator,
+        norm=budget.norm,
+        max_iter=steps,
+        overshoot=overshoot,
+        candidates=candidates,
+        batch_size=budget.batch_size,
+        precision="fp32",
+    )
