@@ -1,0 +1,38 @@
+"""APGD beside torchattacks' and adv-lib's, TRADES' inner problem beside a plain loop, on every digits test image."""
+
+import pytest
+
+from tests import parity_apgd, parity_trades
+
+pytestmark = pytest.mark.filterwarnings("default")  # of the peers, not of ours
+
+
+@pytest.fixture(scope="module")
+def apgd():
+    return list(parity_apgd.rows(seeds=1, only="pgd_at"))
+
+
+@pytest.fixture(scope="module")
+def trades():
+    return list(parity_trades.rows())
+
+
+def test_apgd_is_compared_on_something_that_is_not_trivial(apgd):
+    assert {row.attack for row in apgd} == {"APGD-CE", "APGD-DLR", "APGD-T"}
+    assert all(row.n >= 500 for row in apgd)
+    assert all(0.2 < row.mean(parity_apgd.OURS) < 0.9 for row in apgd)
+
+
+@pytest.mark.parametrize("peer", [peer for peer in parity_apgd.PEERS if peer != parity_apgd.OURS])
+def test_apgd_is_as_strong_as_other_implementations(apgd, peer):
+    for row in apgd:
+        assert abs(row.mean(parity_apgd.OURS) - row.mean(peer)) <= 0.015, row.attack  # random starts move it by a point
+
+
+@pytest.mark.parametrize("peer", [peer for peer in parity_trades.PEERS if peer != parity_trades.OURS])
+def test_the_inner_problem_of_trades_is_solved_as_by_others(trades, peer):
+    assert len(trades) == 2
+    for row in trades:
+        reached = row.divergence[parity_trades.OURS]
+        assert reached > 0.01 and row.divergence[peer] == pytest.approx(reached, rel=0.03), row.network
+        assert abs(row.robust[parity_trades.OURS] - row.robust[peer]) <= 0.01, row.network
