@@ -49,11 +49,11 @@ def networks(data: Prepared, options: dict[str, dict], epochs: int) -> Iterator[
     for name, more in options.items():
         arguments = tuple(sorted((MODELS[name] | more).items()))
         network = fresh(registry, Recipe("model", name.partition("-")[0], arguments), data, "cpu", seed=0)
-        _train(train, network, data, epochs)
+        _train(train, network, data, epochs=epochs, lr=0.05, schedule="step", milestones=[24])
         dense = network.module
         pruned, _ = prune.compress(copy.deepcopy(dense), _context(dense, data), ratio=0.5)
         network.module = pruned.eval()
-        _train(train, network, data, epochs // 2)
+        _train(train, network, data, epochs=epochs // 10, lr=0.02)
         made = {"dense": dense, "pruned": network.module}
         for start in ("dense", "pruned"):
             twin, _ = quantize.compress(made[start], _context(made[start], data), bits=8)
@@ -61,10 +61,11 @@ def networks(data: Prepared, options: dict[str, dict], epochs: int) -> Iterator[
         yield name, made
 
 
-def _train(training, network: Network, data: Prepared, epochs: int) -> None:
-    if epochs:
+def _train(training, network: Network, data: Prepared, **options) -> None:
+    """As the quick start does; not at all for no epochs."""
+    if options["epochs"]:
         estimator = Classifier(network.module, data.shape, len(data.classes))
-        training.train(estimator, data.training, OneRun(0), epochs=epochs, lr=0.05, batch_size=32)
+        training.train(estimator, data.training, OneRun(0), batch_size=32, **options)
     network.module.eval()
 
 
