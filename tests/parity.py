@@ -5,10 +5,12 @@ last point, by our PGD when it does that too, and by the `pgd` plugin as a suite
 may only be stronger. Whoever crafts, one judge decides.
 """
 
+import copy
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import foolbox
 import torch
@@ -42,19 +44,22 @@ class OneRun:
         pass
 
 
-def networks(epochs: int = 20) -> Iterator[tuple[str, Network, Images]]:
+@cache
+def networks() -> tuple[tuple[str, Network, Images], ...]:
     """The digits network of the quick start, standardly trained and then adversarially fine-tuned; 599 test images."""
+    made = []
     registry = Registry()
     data = prepare(registry.find("dataset", "digits").load().dataset(()), None, None)
     network = fresh(registry, Recipe("model", "eight_layer_cnn"), data, "cpu", seed=0)
     for name, options in (
-        ("standard", {"epochs": epochs, "lr": 0.05, "batch_size": 32}),
+        ("standard", {"epochs": 20, "lr": 0.05, "batch_size": 32}),
         ("pgd_at", {"epochs": 3, "eps": 0.1, "lr": 0.02, "batch_size": 32}),
     ):
         training = registry.find("training", name).load()
         training.train(network.estimator("cpu"), data.training, OneRun(0), **options)
         network.module.eval()
-        yield name, network, data.test
+        made.append((name, copy.deepcopy(network), data.test))
+    return tuple(made)
 
 
 def last_point(network: Network, test: Images, eps: float) -> torch.Tensor:
@@ -122,8 +127,8 @@ class Row:
     agree: dict[str, float]
 
 
-def rows(epochs: int = 20) -> Iterator[Row]:
-    for name, network, test in networks(epochs):
+def rows() -> Iterator[Row]:
+    for name, network, test in networks():
         for eps in EPS:
             stood = {
                 peer: stands(network.module, attack(network, test, eps).detach(), test.labels)

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # of foolbox and torchattack
 
 @pytest.fixture(scope="module")
 def rows():
-    return list(parity.rows(epochs=20))
+    return list(parity.rows())
 
 
 def test_the_comparison_is_large_enough_and_not_trivial(rows):

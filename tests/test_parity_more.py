@@ -29,10 +29,10 @@ def test_apgd_is_as_strong_as_other_implementations(apgd, peer):
         assert abs(row.mean(parity_apgd.OURS) - row.mean(peer)) <= 0.015, row.attack  # random starts move it by a point
 
 
-@pytest.mark.parametrize("peer", [peer for peer in parity_trades.PEERS if peer != parity_trades.OURS])
-def test_the_inner_problem_of_trades_is_solved_as_by_others(trades, peer):
-    assert len(trades) == 2
+def test_the_inner_problem_of_trades_is_solved_as_by_a_plain_loop(trades):
+    assert [row.n for row in trades] == [599, 599]
     for row in trades:
-        reached = row.divergence[parity_trades.OURS]
-        assert reached > 0.01 and row.divergence[peer] == pytest.approx(reached, rel=0.03), row.network
-        assert abs(row.robust[parity_trades.OURS] - row.robust[peer]) <= 0.01, row.network
+        assert row.divergence[parity_trades.OURS] > 0.1
+        for peer, allowed in ((parity_trades.PLAIN, 0.01), (parity_trades.BF16, 0.1)):
+            assert row.divergence[peer] == pytest.approx(row.divergence[parity_trades.OURS], rel=allowed), row.network
+        assert abs(row.robust[parity_trades.OURS] - row.robust[parity_trades.PLAIN]) <= 0.005, row.network
