@@ -1,4 +1,4 @@
-"""The half of a training that moves weights: one step of the optimizer on a batch, in bf16 where it pays."""
+"""The half of a training that moves weights: one step of the optimizer on a batch, in bf16 if that is asked for."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import torch
 from art.estimators.classification import PyTorchClassifier
 from torch.nn.modules.conv import _ConvNd
 
-from benchmark.engine.oracle import PRECISIONS, evaluating, has_bf16
+from benchmark.engine.oracle import PRECISIONS, evaluating
 
 Network = Callable[[torch.Tensor], torch.Tensor]  # pixels [m, c, h, w] → float32 logits [m, classes]
 # (network, clean batch, the same batch attacked, labels int64 [m]) → the loss, 0-dimensional
@@ -19,9 +19,9 @@ class Fitting:
     """Steps of `classifier.optimizer` down an objective, the model in train mode.
 
     classifier: an ART PyTorchClassifier whose model takes pixels. precision: "bf16" computes under autocast (weights,
-    their gradients, BatchNorm's statistics and the loss stay float32), "auto" does so where the device multiplies bf16
-    faster; a quantised twin is always trained in fp32, and so is a network that convolves single pixels (see
-    `convolves_single_pixels`).
+    their gradients, BatchNorm's statistics and the loss stay float32); "fp32" and "auto" do not, since a network
+    without BatchNorm may diverge in bf16 at a learning rate that fp32 bears. A quantised twin is always trained in fp32,
+    and so is a network that convolves single pixels (see `convolves_single_pixels`).
     """
 
     def __init__(self, classifier: PyTorchClassifier, objective: Objective, precision: str = "auto"):
@@ -32,7 +32,7 @@ class Fitting:
     @cached_property
     def bf16(self) -> bool:
         model = self.classifier.model
-        if self.precision == "fp32" or (self.precision == "auto" and not has_bf16(self.classifier.device)):
+        if self.precision != "bf16":
             return False
         example = torch.zeros(1, *self.classifier.input_shape, device=self.classifier.device)
         return not getattr(model, "quantised_twin", False) and not convolves_single_pixels(model, example)

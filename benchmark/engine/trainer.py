@@ -25,7 +25,7 @@ class AdversarialTrainer(ArtAdversarialTrainer):
     take turns batch by batch; ratio: the share of each batch that is attacked (ART's default; Madry et al., 2018: 1).
 
     objective: what a step descends (see `objectives`), by default the classifier's own loss on the batch, its share
-    attacked; precision of the step: see `Fitting`; that of crafting is the attack's.
+    attacked; precision of the step: see `Fitting`; that of crafting is the attack's own.
 
     As after ART's, the model is left in train mode.
     """

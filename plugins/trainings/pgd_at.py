@@ -1,6 +1,7 @@
 """Adversarial training on PGD examples alone (Madry et al., 2018).
 
 `select: best` leaves the epoch that is most robust on the validation split; with `ema`, the averaged weights.
+`precision: auto` crafts in bf16 where the hardware is faster at it and steps in fp32; `bf16` does both in bf16.
 """
 
 from typing import Annotated, Literal

@@ -21,7 +21,7 @@ def train(
     milestones: list[int] = (),
     augment: bool = False,
     ema: Annotated[float, "0 <= ema < 1"] = 0.0,
-    precision: Literal["auto", "fp32", "bf16"] = "auto",
+    precision: Literal["fp32", "bf16"] = "fp32",
 ):
     course = Course(epochs, batch_size, lr, momentum, weight_decay, schedule, milestones, augment, ema)
     fitting = Fitting(estimator, clean, precision)
