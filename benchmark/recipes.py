@@ -82,6 +82,8 @@ class Recipes:
                 raise where.error(f"{what} needs {parameter.described()}")
             elif parameter.default is not UNSTATED:
                 arguments[parameter.name] = parameter.default
+        if "eps" in given and arguments.get("norm") == "inf" and arguments["eps"] > 1:
+            raise given["eps"].error(f"is {arguments['eps']:g} in pixels, more than a pixel's whole range [0, 1]")
         for name, digest in plugin.constants.get("FILE_DIGESTS", {}).items():
             if name in given:
                 arguments[name], found = _file(given[name], arguments[name])

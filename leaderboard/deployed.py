@@ -48,7 +48,7 @@ class Row:
     agree: Estimate  # the share of clean images of which both predict the same class
     accuracy: dict[Column, Estimate]
     clean_gaps: tuple[Gap, ...]  # by seed
-    gaps: dict[Column, tuple[Gap, ...]]  # by the union at a headline ε, and seed
+    gaps: dict[Column, tuple[Gap, ...]]  # by the union at an ε that is replayed, and seed
     bytes: Estimate
     kernels: tuple[tuple[str, int], ...]  # how many layers run as which, over all seeds
 
@@ -80,7 +80,7 @@ def build(suite: Suite, grid: Grid, records: Iterable[Record], runtime: str) -> 
         networks[compression, training, seed][attack, eps] = record
     columns = tuple(_columns(grid, runtime))
     rows = tuple(
-        _row(grid, compression, training, columns, [networks[compression.name, training.name, s] for s in suite.seeds])
+        _row(compression, training, columns, [networks[compression.name, training.name, s] for s in suite.seeds])
         for compression in grid.compressions
         for training in grid.trainings
         if compression.precision
@@ -108,9 +108,7 @@ def _columns(grid: Grid, runtime: str) -> Iterable[Column]:
                 yield Column(None, norm, here[0][1], tuple(name for name, _ in here))
 
 
-def _row(
-    grid: Grid, compression: Compression, training: Training, columns: Sequence[Column], networks: list[Network]
-) -> Row:
+def _row(compression: Compression, training: Training, columns: Sequence[Column], networks: list[Network]) -> Row:
     made = [next(iter(network.values())) for network in networks if network]
 
     def estimate(figure: Callable[[Record], float]) -> Estimate:
@@ -124,7 +122,7 @@ def _row(
     for record in made:
         for kernel, count in record["deployed"]["kernels"].items():
             kernels[kernel] += count
-    headlines = [column for column in columns if not column.attack and _is_headline(grid, column)]
+    unions = [column for column in columns if not column.attack]
     return Row(
         compression.name,
         training.name,
@@ -136,15 +134,11 @@ def _row(
         clean_gaps=tuple(_gap([record], "clean") for record in made),
         gaps={
             column: tuple(_gap(fair, "robust") for network in networks if (fair := _fair(_judged(network, column))))
-            for column in headlines
+            for column in unions
         },
         bytes=estimate(lambda record: record["deployed"]["bytes"]),
         kernels=tuple(sorted(kernels.items())),
     )
-
-
-def _is_headline(grid: Grid, column: Column) -> bool:
-    return column.eps.value == grid.headline_of(column.norm)
 
 
 def _judged(network: Network, column: Column) -> list[Record]:

@@ -49,11 +49,19 @@ def _section(board: Board, table: Table, deployments: Deployments, timings: Mapp
         f"{precision}: {', '.join(f'{kernel} × {count}' for kernel, count in sorted(own.items()))}"
         for precision, own in sorted(kernels.items())
     )
-    notes = [f"Kernels of all convolutions and linear layers, by the runtime's own report: {escape(listed)}."] * bool(
+    notes = _left_out(table)
+    notes += [f"Kernels of all convolutions and linear layers, by the runtime's own report: {escape(listed)}."] * bool(
         listed
     )
     notes += _conditions({id(timing.run): timing.run for row in rows if (timing := _timing(row, timings))}.values())
     return [f"### Deployed: {NAMES[deployments.runtime]}", shown, *["  \n".join(notes)] * bool(notes)]
+
+
+def _left_out(table: Table) -> list[str]:
+    """The compressions without an artifact, and why."""
+    names = [escape(one.name) for one in table.grid.compressions if one.precision is None]
+    reason = "no kernels for such widths: runtimes compute in fp32, or in 8-bit weights *and* activations"
+    return [f"Not deployed: {', '.join(names)} ({reason})."] * bool(names)
 
 
 def _cells(

@@ -125,8 +125,8 @@ def _about_deployments(board: Board) -> list[str]:
         "**Deployed**: the artifact that a runtime runs on the CPU, judged by its own logits. *Robust accuracy "
         "(deployed)*: the share that is right on the clean image and on every example that was crafted on the network "
         "(the *twin*) or on another one and replayed on the artifact, or made against the artifact itself. Replayed "
-        "examples are crafted without stopping at the boundary. Networks whose widths are neither 8 bits nor float32 "
-        "are not deployed.",
+        "examples are crafted without stopping at the boundary; what they break of the network counts in its own union "
+        "as well. What was made against the artifact counts for it alone: compare the two by the twin gap.",
         "**Clean agreement**: the share of clean images of which twin and artifact predict the same class. **Twin "
         "gap**: the twin's accuracy minus the artifact's, in points, on the same replayed examples, of the network "
         "with the largest; in brackets its 99.9 % interval (Bonett and Price, 2012). *suspect (twin and artifact "

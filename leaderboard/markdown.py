@@ -108,7 +108,7 @@ def _facts(board: Board, table: Table) -> str:
     for column in table.unions:
         unions.setdefault(column.attacks, []).append(at(suite, table, column))
     over = [f"{', '.join(attacks)} @ {', '.join(labels)}" for attacks, labels in unions.items()]
-    lines.append(f"The union is over: {escape('; '.join(over))}")
+    lines += [f"The union is over: {escape('; '.join(over))}"] * bool(over)
     for one in table.deployed:
         judged = [f"{', '.join(c.attacks)} @ {at(suite, table, c)}" for c in one.columns if c.attack is None]
         lines.append(f"That of artifacts on {one.runtime}: {escape('; '.join(judged))}")
@@ -146,6 +146,8 @@ def _size(table: Table, name: str, unit: str = "") -> Cell:
 
 def _passes(attack: str | None) -> Cell:
     def cell(row: Row) -> str:
+        if attack not in row.passes:  # every attack is made for artifacts
+            return MISSING
         forward, backward = (row.passes[attack][way] for way in ("forward", "backward"))
         return f"{quantity(forward.mean)} / {quantity(backward.mean)}" if forward.values else MISSING
 

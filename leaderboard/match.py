@@ -5,6 +5,7 @@ from typing import Any
 
 from benchmark.deployments import trials
 from benchmark.errors import RequestError
+from benchmark.outcomes import both
 from benchmark.types import BEFORE, Grid, Suite, canonical
 
 Record = Mapping[str, Any]
@@ -48,6 +49,23 @@ def claim(suite: Suite, grid: Grid, records: Iterable[Record], runtime: str | No
         if networks.setdefault(row, record["keys"]["network"]) != record["keys"]["network"]:
             raise RequestError(f"records of {' / '.join(map(str, row))} are of two networks; run the suite again")
     return found
+
+
+def folded(found: Mapping[Place, Record], replayed: Iterable[Record]) -> dict[Place, Record]:
+    """The records of networks, with what these say of the examples that were made for their artifacts.
+
+    Those were tried on the network too: what broke it there is broken.
+    """
+    result = dict(found)
+    for record in replayed:
+        own, word = result.get(place(record)), record["deployed"]["twin"]["robust"]
+        if own and own["n"] != record["n"]:
+            grid = record["grid"]
+            raise RequestError(f"records of grid {grid} disagree on n, {own['n']} and {record['n']}; run it again")
+        if own and word:
+            robust = both(own["outcomes"]["robust"], word, own["n"])
+            result[place(record)] = {**own, "outcomes": {**own["outcomes"], "robust": robust}}
+    return result
 
 
 def _as_planned(grid: Grid, record: Record) -> bool:

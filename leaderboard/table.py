@@ -13,7 +13,7 @@ from leaderboard import deployed
 from leaderboard.deployed import Deployments
 from leaderboard.estimate import Column, Estimate, survivors
 from leaderboard.figures import Figures
-from leaderboard.match import Place, Record, claim, places
+from leaderboard.match import Place, Record, claim, folded, places
 
 UNVERIFIED = "unverified (no checks have run)"
 NOT_MONOTONE = "suspect (not monotone in ε)"
@@ -84,7 +84,7 @@ class Board:
 def build(suite: Suite, records: Iterable[Record]) -> Board:
     """Raises RequestError when the records cannot be of one run: other test images, or other networks in one row."""
     records = list(records)
-    claimed = {grid.name: claim(suite, grid, records) for grid in suite.grids}
+    claimed = {grid.name: _claimed(suite, grid, records) for grid in suite.grids}
     every = [record for found in claimed.values() for record in found.values()]
     protocols = tuple(sorted({record["protocol"] for record in every}))
     if len(protocols) > 1:
@@ -93,6 +93,11 @@ def build(suite: Suite, records: Iterable[Record]) -> Board:
     claims = len(every) + sum(one.found for table in tables for one in table.deployed)
     figures = tuple(Figures(suite, grid, claimed[grid.name]) for grid in suite.grids)
     return Board(suite, tables, protocols, len(records) - claims, figures)
+
+
+def _claimed(suite: Suite, grid: Grid, records: list[Record]) -> dict[Place, Record]:
+    replayed = [record for runtime in grid.runtimes for record in claim(suite, grid, records, runtime).values()]
+    return folded(claim(suite, grid, records), replayed)
 
 
 def _table(suite: Suite, grid: Grid, found: dict[Place, Record], records: list[Record]) -> Table:

@@ -118,14 +118,35 @@ def test_a_difference_on_clean_images_or_on_a_single_seed_is_enough():
     lines = whole(of)
     rows = {row.name: row.verdict for row in build(of, lines).tables[0].rows}
     assert set(rows.values()) == {"unverified (no checks have run)"}
+    for line in lines:
+        line |= {"n": 1000, "clean_correct": 1000, "outcomes": dict.fromkeys(("clean", "robust"), pack("1" * 1000))}
     for line in (line for line in lines if line["runtime"]):
         other = (line["compression"], line["training"], line["seed"]) == ("int8", "plain", 1)
         right = pack("1" * (900 if other else 1000) + "0" * (100 if other else 0))
-        line |= {"n": 1000, "outcomes": {"clean": right, "robust": right}}
+        line |= {"outcomes": {"clean": right, "robust": right}}
         line["deployed"]["twin"] = {"clean": pack("1" * 1000), "robust": None if line["deployed"]["direct"] else right}
     rows = {row.name: row.verdict for row in build(of, lines).tables[0].rows}
     assert rows.pop(("int8", "plain")) == "suspect (twin and artifact differ on openvino)"
     assert set(rows.values()) == {"unverified (no checks have run)"}
+
+
+def test_what_was_replayed_counts_for_the_network_too():
+    """What breaks a network breaks it, whomever it was made for: 6 images survive one craft, 5 of them the other."""
+    of = suite(OWN, seeds=(0,))
+    before = build(of, whole(of, robust="1111110000", twin="1111110000")).tables[0]
+    after = build(of, whole(of, robust="1111110000", twin="1110111111")).tables[0]
+    for table, robust in ((before, 0.6), (after, 0.5)):
+        shares = {row.name: row.accuracy[table.unions[0]].mean for row in table.rows}
+        assert shares["int8", "plain"] == robust and shares["int4", "plain"] == 0.6  # which is not deployed
+
+
+def test_a_board_of_artifacts_alone():
+    only = grid(compressions=OWN.compressions, attacks=OWN.attacks[1:], runtimes=("openvino",))
+    of = suite(only, seeds=(0,))
+    lines = [artifact(of, cell, "1111011100", None) for cell in places(of, only, "openvino")]
+    text = page(of, lines)
+    assert [row["square @ 0.05"] for row in deployed(text)] == ["70.0"] * len(deployed(text))
+    assert "Not deployed: int4" in text
 
 
 def test_examples_that_stop_at_the_boundary_break_the_artifact_but_are_no_gap():

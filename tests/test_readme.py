@@ -8,7 +8,7 @@ from benchmark.source import HOME
 from benchmark.suite import load
 
 TEXT = (HOME / "README.md").read_text()
-(SUITE,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.S)
+SUITE, DEPLOYED = re.findall(r"```yaml\n(.*?)```", TEXT, re.S)
 (ATTACK,) = re.findall(r"```python\n(.*?)```", TEXT, re.S)
 SMALL = {
     "dataset: fashion_mnist": "dataset: digits",
@@ -44,6 +44,21 @@ def test_the_mistake_is_told_as_quoted(tmp_path, capsys):
     assert run.main([str(path)]) == 2
     (quoted,) = re.findall(r"^    (mine\.yaml:.*)$", TEXT, re.M)
     assert capsys.readouterr().err == f"error: {tmp_path}/{quoted}\n"
+
+
+def test_what_is_said_of_deployments_can_be_read(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(SUITE.split("attacks:")[0].replace("[4/255, 8/255]", "[0.05, 0.1]") + DEPLOYED)
+    (grid,) = load(path, Registry()).grids
+    assert grid.runtimes == ("openvino", "onnxruntime") and grid.headline_of("inf") == 0.1
+    assert grid.replay_eps == (("inf", 0.05),) and grid.attacks[1].runtime == "openvino"
+
+
+def test_an_epsilon_of_a_training_that_no_pixel_has_is_refused(tmp_path, capsys):
+    path = tmp_path / "mine.yaml"
+    path.write_text(SUITE.replace("pgd_at: {epochs: 3, eps: 8/255", "pgd_at: {epochs: 3, eps: 8"))
+    assert run.main([str(path)]) == 2
+    assert "eps: is 8 in pixels, more than a pixel's whole range [0, 1]" in capsys.readouterr().err
 
 
 def test_every_suite_of_the_repository_is_sound():

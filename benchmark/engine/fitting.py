@@ -20,8 +20,8 @@ class Fitting:
 
     classifier: an ART PyTorchClassifier whose model takes pixels. precision: "bf16" computes under autocast (weights,
     their gradients, BatchNorm's statistics and the loss stay float32); "fp32" and "auto" do not, since a network
-    without BatchNorm may diverge in bf16 at a learning rate that fp32 bears. A quantised twin is always trained in fp32,
-    and so is a network that convolves single pixels (see `convolves_single_pixels`).
+    without BatchNorm may diverge in bf16 at a learning rate that fp32 bears. A quantised twin is trained in fp32
+    whatever is asked for, and so is a network that convolves single pixels (see `convolves_single_pixels`).
     """
 
     def __init__(self, classifier: PyTorchClassifier, objective: Objective, precision: str = "auto"):
