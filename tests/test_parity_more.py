@@ -26,7 +26,9 @@ def test_apgd_is_compared_on_something_that_is_not_trivial(apgd):
 @pytest.mark.parametrize("peer", [peer for peer in parity_apgd.PEERS if peer != parity_apgd.OURS])
 def test_apgd_is_as_strong_as_other_implementations(apgd, peer):
     for row in apgd:
-        assert abs(row.mean(parity_apgd.OURS) - row.mean(peer)) <= 0.015, row.attack  # random starts move it by a point
+        stronger = row.mean(peer) - row.mean(parity_apgd.OURS)
+        assert stronger >= -0.015, row.attack  # random starts move it by a point
+        assert stronger <= (0.015 if peer == "torchattacks" else 0.05), row.attack  # adv-lib's APGD-T is weaker
 
 
 def test_the_inner_problem_of_trades_is_solved_as_by_a_plain_loop(trades):
