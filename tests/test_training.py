@@ -215,7 +215,7 @@ def test_nothing_is_paid_for_but_the_steps():
 
 def test_targeted_attacks_are_refused():
     estimator = learner()
-    with pytest.raises(NotImplementedError, match="PGD is targeted"):
+    with pytest.raises(ValueError, match="PGD is targeted"):
         AdversarialTrainer(estimator, pgd(estimator, targeted=True))
 
 

@@ -41,7 +41,7 @@ class AdversarialTrainer(ArtAdversarialTrainer):
         super().__init__(classifier, attacks, ratio)
         for attack in self.attacks:
             if getattr(attack, "targeted", False):
-                raise NotImplementedError(f"{type(attack).__name__} is targeted; adversarial training takes no target")
+                raise ValueError(f"{type(attack).__name__} is targeted; adversarial training takes no target")
         self.fitting = Fitting(classifier, objective or self._own_loss, precision)
         self._turn = 0
 
