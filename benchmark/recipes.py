@@ -82,6 +82,9 @@ class Recipes:
                 raise where.error(f"{what} needs {parameter.described()}")
             elif parameter.default is not UNSTATED:
                 arguments[parameter.name] = parameter.default
+        widths = {name for names in plugin.constants.get("WIDTHS", {}).values() for name in names}
+        if widths and all(arguments.get(name) is None for name in widths):
+            raise where.error(f"{what} is given no width; give {' or '.join(sorted(widths))}")
         if "eps" in given and arguments.get("norm") == "inf" and arguments["eps"] > 1:
             raise given["eps"].error(f"is {arguments['eps']:g} in pixels, more than a pixel's whole range [0, 1]")
         for name, digest in plugin.constants.get("FILE_DIGESTS", {}).items():

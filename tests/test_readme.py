@@ -61,6 +61,13 @@ def test_an_epsilon_of_a_training_that_no_pixel_has_is_refused(tmp_path, capsys)
     assert "eps: is 8 in pixels, more than a pixel's whole range [0, 1]" in capsys.readouterr().err
 
 
+def test_a_quantisation_without_a_width_is_refused_before_anything_runs(tmp_path, capsys):
+    path = tmp_path / "mine.yaml"
+    path.write_text(SUITE.replace("{quantize: {bits: 8}}", "{quantize: {}}"))
+    assert run.main([str(path)]) == 2
+    assert "is given no width; give activations or bits or" in capsys.readouterr().err
+
+
 def test_every_suite_of_the_repository_is_sound():
     suites = sorted((HOME / "suites").glob("*.yaml"))
     assert {"quickstart", "fashion", "paper"} <= {load(path, Registry()).path.stem for path in suites}
