@@ -65,7 +65,7 @@ def page(board: Board, measurements: Lines, holes: Lines, registered: Mapping[st
 
 def _able(table: Table) -> list[Row]:
     """The rows that can lead: nothing speaks against them."""
-    return [row for row in table.rows if not row.verdict.startswith("suspect")]
+    return [row for row in table.rows if not row.verdict.suspect]
 
 
 def _grid(board: Board, table: Table) -> list[str]:
@@ -126,7 +126,7 @@ def _sizes(table: Table) -> dict[str, Cell]:
         "MACs": _size(table, "macs"),
         "Weights": _size(table, "weight_bytes", "B"),
         PASSES: _passes(None),
-        "Verdict": lambda row: row.verdict,
+        "Verdict": lambda row: escape(str(row.verdict)),
     }
 
 

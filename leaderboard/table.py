@@ -14,10 +14,10 @@ from leaderboard.deployed import Deployments
 from leaderboard.estimate import Column, Estimate, survivors
 from leaderboard.figures import Figures
 from leaderboard.match import Place, Record, claim, folded, places
+from leaderboard.verdict import UNVERIFIED, Verdict
+from leaderboard.verdicts import verdicts
 
-UNVERIFIED = "unverified (no checks have run)"
-NOT_MONOTONE = "suspect (not monotone in ε)"
-AT_CHANCE = "suspect (a network at chance)"
+NOT_YET = Verdict(UNVERIFIED)
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Row:
     size: dict[str, Estimate]  # parameters, macs, weight_bytes
     passes: dict[str | None, dict[str, Estimate]]  # by attack, or None for all: forward and backward passes of crafting
     faults: dict[Column, tuple[int, int]] = field(default_factory=dict)  # proposals outside the ball; not finite
-    verdict: str = UNVERIFIED
+    verdict: Verdict = NOT_YET
 
     @property
     def name(self) -> tuple[str, str]:
@@ -111,7 +111,8 @@ def _table(suite: Suite, grid: Grid, found: dict[Place, Record], records: list[R
         for training in grid.trainings
     ]
     deployments = tuple(deployed.build(suite, grid, records, runtime) for runtime in grid.runtimes)
-    rows = [_with_deployments(row, deployments) for row in rows]
+    words = verdicts(suite, grid, found, deployments)
+    rows = [replace(row, verdict=words[row.name]) for row in rows]
     cells = list(places(suite, grid))
     one = next(iter(found.values()), None)
     return Table(
@@ -126,13 +127,6 @@ def _table(suite: Suite, grid: Grid, found: dict[Place, Record], records: list[R
         boundary=frozenset(record["attack"] for record in found.values() if record["boundary"]),
         deployed=deployments,
     )
-
-
-def _with_deployments(row: Row, deployments: Sequence[Deployments]) -> Row:
-    """The row, suspect if one of its networks and its artifact are not the same classifier."""
-    differ = [one.runtime for one in deployments for other in one.rows if other.name == row.name and other.differs]
-    differs = bool(differ) and row.verdict == UNVERIFIED
-    return replace(row, verdict=f"suspect (twin and artifact differ on {', '.join(differ)})") if differs else row
 
 
 def _columns(grid: Grid) -> Iterator[Column]:
@@ -184,7 +178,6 @@ def _row(compression: Compression, training: Training, columns: Sequence[Column]
             for attack in attacks
         },
         faults={column: counts for column in columns if column.attack and any(counts := _faults(column, networks))},
-        verdict=_verdict(networks),
     )
 
 
@@ -212,25 +205,6 @@ def _passes(network: dict, attack: str | None, way: str, columns: Sequence[Colum
     if None in records:
         return None
     return sum({record["keys"]["craft"]: record["passes"][way] for record in records}.values())
-
-
-def _verdict(networks: list[dict]) -> str:
-    """That of the row's worst network."""
-    if any(_at_chance(next(iter(network.values()))) for network in networks if network):
-        return AT_CHANCE
-    return NOT_MONOTONE if any(map(_fell_back, networks)) else UNVERIFIED
-
-
-def _at_chance(record: Record) -> bool:
-    """Whether clean accuracy may be that of always naming the commonest class: within two standard errors of it."""
-    n = record["n"]
-    share = max(record["per_class"]["n"]) / n
-    return record["clean_correct"] <= n * share + 2 * (n * share * (1 - share)) ** 0.5
-
-
-def _fell_back(network: dict) -> bool:
-    """Whether an audit of a sweep over ε found that nothing may be implied: masked gradients look like that."""
-    return any(record["audit"] and record["audit"]["independent"] for record in network.values())
 
 
 def _faults(column: Column, networks: list[dict]) -> tuple[int, int]:

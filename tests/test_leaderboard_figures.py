@@ -149,4 +149,4 @@ def test_a_network_at_chance_is_suspect():
     of = suite(seeds=(0,))
     guessing = "1111100000"  # of ten images, four of one class: no better than naming it
     lines = [record(of, cell, "0" * 10, clean=guessing) for cell in places(of, of.grids[0])]
-    assert {row.verdict for row in build(of, lines).tables[0].rows} == {"suspect (a network at chance)"}
+    assert {str(row.verdict) for row in build(of, lines).tables[0].rows} == {"suspect (a network at chance)"}

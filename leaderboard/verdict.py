@@ -1,0 +1,71 @@
+"""A row's verdict: whether its figures can be believed, why not, or what is missing to say so.
+
+A *finding* is what one check says of one network. The row's verdict is that of its worst network: `suspect` if a check
+has failed, `unverified` while one is missing, otherwise `sound`. Only sound rows are ranked.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+SOUND, UNVERIFIED, SUSPECT = "sound", "unverified", "suspect"
+Word = Literal["passed", "suspect", "missing"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check says of one network (`seed`), at the headline ε of a norm, or of the network as such (None).
+
+    reason: short, for the verdict; empty if passed. numbers, test, power: for the table of checks; empty where there is
+    nothing to say.
+    """
+
+    check: str
+    seed: int
+    word: Word
+    reason: str = ""
+    numbers: str = ""
+    test: str = ""
+    power: str = ""
+    norm: str | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`sound`, or `suspect` or `unverified` with its reasons, and the findings that it rests on.
+
+    As a text: sound, suspect (not monotone in ε), unverified (no checks have run).
+    """
+
+    word: str
+    reasons: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.word} ({'; '.join(self.reasons)})" if self.reasons else self.word
+
+    @property
+    def sound(self) -> bool:
+        return self.word == SOUND
+
+    @property
+    def suspect(self) -> bool:
+        return self.word == SUSPECT
+
+
+def verdict(findings: Iterable[Finding], networks: int) -> Verdict:
+    """The verdict of a row of so many networks; a reason that is not all networks' names the seeds that it is of."""
+    findings = tuple(findings)
+    for found, word in (("suspect", SUSPECT), ("missing", UNVERIFIED)):
+        seeds: dict[str, list[int]] = {}
+        for finding in findings:
+            if finding.word == found and finding.seed not in seeds.setdefault(finding.reason, []):
+                seeds[finding.reason].append(finding.seed)
+        if seeds:
+            return Verdict(word, tuple(_of(reason, of, networks) for reason, of in seeds.items()), findings)
+    return Verdict(SOUND, (), findings)
+
+
+def _of(reason: str, seeds: list[int], networks: int) -> str:
+    some = len(seeds) < networks
+    return f"{reason}, seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}" if some else reason
