@@ -28,6 +28,7 @@ from leaderboard.text import (
     subset,
     title,
 )
+from leaderboard.transfer_page import transfer_section
 
 RATES = ("clean_accuracy", "robust_accuracy")
 CSV = (
@@ -58,6 +59,7 @@ def page(board: Board, measurements: Lines, holes: Lines, registered: Mapping[st
     for table, figures in zip(board.tables, board.figures, strict=True):
         blocks += [*_grid(board, table), *how_sure(suite, figures, found), *sections(board, table, measurements)]
         blocks.append(recipes(table))
+    blocks += transfer_section(board.transfers)
     blocks += claims_section(suite, board.figures, registered)
     blocks += holes_section(board, holes) + spent_section(measurements) + legend(board)
     return "\n\n".join(blocks) + "\n"

@@ -14,6 +14,7 @@ from leaderboard.deployed import Deployments
 from leaderboard.estimate import Column, Estimate, survivors
 from leaderboard.figures import Figures
 from leaderboard.match import Place, Record, claim, folded, places
+from leaderboard.transfer import Matrix, matrices
 from leaderboard.verdict import UNVERIFIED, Verdict
 from leaderboard.verdicts import verdicts
 
@@ -72,13 +73,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Board:
-    """A suite's tables; `strangers` counts the records that no cell of the suite claims; `figures`: a grid's each."""
+    """A suite's tables; `strangers` counts the records that no cell of the suite claims; `figures`: a grid's each.
+
+    transfers: whose examples fool whom, over all grids.
+    """
 
     suite: Suite
     tables: tuple[Table, ...]
     protocols: tuple[str, ...]
     strangers: int
     figures: tuple[Figures, ...] = ()
+    transfers: tuple[Matrix, ...] = ()
 
 
 def build(suite: Suite, records: Iterable[Record]) -> Board:
@@ -92,7 +97,7 @@ def build(suite: Suite, records: Iterable[Record]) -> Board:
     tables = tuple(_table(suite, grid, claimed[grid.name], records) for grid in suite.grids)
     claims = len(every) + sum(one.found for table in tables for one in table.deployed)
     figures = tuple(Figures(suite, grid, claimed[grid.name]) for grid in suite.grids)
-    return Board(suite, tables, protocols, len(records) - claims, figures)
+    return Board(suite, tables, protocols, len(records) - claims, figures, matrices(suite, claimed))
 
 
 def _claimed(suite: Suite, grid: Grid, records: list[Record]) -> dict[Place, Record]:

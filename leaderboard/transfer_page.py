@@ -1,0 +1,42 @@
+"""Transfer matrices as Markdown: a line per source, a column per target."""
+
+from collections.abc import Iterable
+
+from tabulate import tabulate
+
+from leaderboard.text import MISSING, NORM, escape, percent
+from leaderboard.transfer import Matrix
+
+ABOUT = (
+    "Robust accuracy in % of the network at the head of a column on examples crafted on the network at the head of the "
+    "line; *its own* examples are in **bold**. A compressed network that is no more robust than its dense one, but "
+    "another network, does better on the dense one's examples than that does itself: read along the whole column."
+)
+
+
+def transfer_section(matrices: Iterable[Matrix]) -> list[str]:
+    """The section, as Markdown blocks; none if no attack was crafted on several networks."""
+    blocks = [block for matrix in matrices for block in (_title(matrix), _table(matrix))]
+    return ["## Transfer between networks", ABOUT, *blocks] if blocks else []
+
+
+def _title(matrix: Matrix) -> str:
+    boundary = ", *(boundary)*: such examples transfer badly" if matrix.boundary else ""
+    names = escape(", ".join(matrix.names))
+    return f"### {names} @ {escape(matrix.eps_label)} ({NORM[matrix.norm]}), n = {matrix.n}{boundary}"
+
+
+def _table(matrix: Matrix) -> str:
+    heads = ["Crafted on ↓, judged by →", *map(escape, matrix.labels(matrix.targets))]
+    lines = [["clean images", *(percent(matrix.clean[target]) for target in matrix.targets)]]
+    for source, label in zip(matrix.sources, matrix.labels(matrix.sources), strict=True):
+        lines.append([escape(label), *(_cell(matrix, source, target) for target in matrix.targets)])
+    sides = ["left"] + ["right"] * len(matrix.targets)
+    return tabulate(lines, heads, tablefmt="pipe", disable_numparse=True, colalign=sides)
+
+
+def _cell(matrix: Matrix, source: tuple, target: tuple) -> str:
+    if (source, target) not in matrix.cells:
+        return MISSING
+    shown = percent(matrix.cells[source, target])
+    return f"**{shown}**" if source == target else shown
