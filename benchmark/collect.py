@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from benchmark.outcomes import both, count, pack, unpack
+from benchmark.outcomes import both, count, stood, unpack
 from benchmark.plan import Plan
 from benchmark.store import Store
 from benchmark.types import BEFORE, PROTOCOL, Attack, Cell, Compression, Grid, Outcome, Suite, Training
+from benchmark.verification import Check, VerifyTask
 
 
 def records(suite: Suite, plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
@@ -30,6 +31,13 @@ def holes(plan: Plan, store: Store, outcome: Outcome) -> Iterator[dict[str, Any]
         yield _place(cell) | {"reason": reason}
 
 
+def checks(suite: Suite, plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
+    """One line for each check that has been done; it holds no time either."""
+    for check in plan.checks:
+        if store.has(check.key):
+            yield _check(suite, check, plan.stages[check.key].task, store)
+
+
 def measurements(plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
     """What each stage took, and where; apart from the records, which must be the same on every run."""
     for stage in plan.stages.values():
@@ -50,7 +58,7 @@ def _record(suite: Suite, cell: Cell, plan: Plan, store: Store) -> dict[str, Any
     at = 0 if craft["minimum_norm"] else craft["eps"].index(cell.eps.value)
     counts = craft["counts"][at]
     right = clean["correct"][0]
-    robust = both(right, _stands(judged, craft, at, cell.eps.value), clean["n"])
+    robust = both(right, stood(judged, craft, at, cell.eps.value), clean["n"])
     deployed = cell.deployed and _deployed(cell, craft, at, clean, store)
     mode = plan.stages[cell.craft].task.mode
     return _place(cell) | {
@@ -94,13 +102,39 @@ def _record(suite: Suite, cell: Cell, plan: Plan, store: Store) -> dict[str, Any
     }
 
 
+def _check(suite: Suite, check: Check, task: VerifyTask, store: Store) -> dict[str, Any]:
+    facts = dict(store.result(check.key))
+    n, trials = facts.pop("n"), facts.pop("trials", [])
+    outcomes = {name: facts.pop(name) for name in ("standing", "examined", "found")}
+    rows = [dict(zip(("compression", "training"), row, strict=True)) for row in check.sources]
+    return {
+        **{name: getattr(check, name) for name in ("grid", "compression", "training", "seed", "norm", "eps", "level")},
+        "check": check.name,
+        "protocol": PROTOCOL,
+        "suite": suite.name,
+        "fingerprint": store.result(check.clean)["fingerprint"],
+        "size": task.size,
+        "radius": task.radius if task.attacks else None,
+        "n": n,
+        **{name: count(packed, n) for name, packed in outcomes.items()},
+        "outcomes": outcomes,
+        "trials": [
+            {name: value for name, value in trial.items() if name != "source"}
+            | {"from": rows[int(trial["source"])] if trial["source"] else None}
+            for trial in trials
+        ],
+        "facts": facts,
+        "keys": {"network": check.network, "check": check.key},
+    }
+
+
 def _deployed(cell: Cell, craft: dict, at: int, clean: dict, store: Store) -> dict[str, Any]:
     """What the artifact is, and what the network that it was made of says of the same images."""
     own, made, n = store.result(cell.deployed.clean), store.result(cell.deployed.deployment), clean["n"]
     twin = {"clean": own["correct"][0], "robust": None}
     if cell.deployed.judge:
-        stood = _stands(store.result(cell.deployed.judge), craft, at, cell.eps.value)
-        twin["robust"] = both(twin["clean"], stood, n)
+        stands = stood(store.result(cell.deployed.judge), craft, at, cell.eps.value)
+        twin["robust"] = both(twin["clean"], stands, n)
     return {
         "key": cell.deployed.deployment,
         "precision": made["precision"],
@@ -122,14 +156,6 @@ def _place(cell: Cell) -> dict[str, Any]:
         "eps": cell.eps.value,
         "runtime": cell.deployed and cell.deployed.runtime,
     }
-
-
-def _stands(judged: dict, craft: dict, at: int, eps: float) -> str:
-    """Packed: right on the candidate it was shown at this ε. A minimum-norm example counts only within its distance."""
-    if not craft["minimum_norm"]:
-        return judged["correct"][at]
-    outcomes = unpack(judged["correct"][at], judged["n"])
-    return pack(right or far > eps for right, far in zip(outcomes, judged["distances"], strict=True))
 
 
 def _origin(cell: Cell, attack: Attack) -> dict[str, Any] | None:

@@ -5,7 +5,8 @@ A packed text is base64 of ⌈n/8⌉ bytes, the first example in the highest bit
 """
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 def pack(outcomes: Iterable[object]) -> str:
@@ -39,6 +40,17 @@ def unpack(packed: str, n: int) -> list[bool]:
 def both(left: str, right: str, n: int) -> str:
     """Packed: true where both are."""
     return pack(digit == "1" for digit in f"{bitmap(left, n) & bitmap(right, n):0{n}b}")
+
+
+def stood(judged: Mapping[str, Any], craft: Mapping[str, Any], at: int, eps: float) -> str:
+    """Packed: right on the candidate of the ε in place `at`, from what a judge and a craft stage have stored.
+
+    An example of minimum norm counts only if it lies within `eps`.
+    """
+    if not craft["minimum_norm"]:
+        return judged["correct"][at]
+    outcomes = unpack(judged["correct"][at], judged["n"])
+    return pack(right or far > eps for right, far in zip(outcomes, judged["distances"], strict=True))
 
 
 def count(packed: str, n: int) -> int:

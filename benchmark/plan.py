@@ -3,6 +3,7 @@
     base = train(dataset, model, before, seed) → one compress or tune stage per step → tune(after)
          → judge (clean);  craft(target, attack, ε, subset, mode) → judge (its examples)
          → deploy(runtime) → judge (clean, and examples that are replayed or made against it);  latency (of several)
+         → verify (a check of the network, on what its judges left)
 
 A stage's key is the hash of everything that its artifact depends on, and of nothing else: no display name, no place in
 the suite. So rows share their prefixes, suites share stages with each other, and a run resumes by looking.
@@ -37,6 +38,7 @@ from benchmark.types import (
     Training,
     canonical,
 )
+from benchmark.verification import Check, Doubts
 
 # kind of stage → its module in benchmark/stages
 MODULES = {"tune": "train"} | {kind: kind for kind in ("train", "compress", "craft", "judge", "deploy", "latency")}
@@ -50,6 +52,7 @@ class Plan:
 
     stages: dict[str, Stage] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
     naive: int = 0  # stages that running each cell on its own would execute
 
     def made_of(self, cell: Cell) -> list[str]:
@@ -59,7 +62,11 @@ class Plan:
 
     def needed(self, cell: Cell) -> Iterator[str]:
         """The keys of every stage that a cell rests on."""
-        waiting, seen = self.made_of(cell), set()
+        return self.closure(self.made_of(cell))
+
+    def closure(self, keys: list[str]) -> Iterator[str]:
+        """These stages and every one that they rest on."""
+        waiting, seen = list(keys), set()
         while waiting:
             key = waiting.pop()
             if key not in seen:
@@ -82,14 +89,27 @@ class _Planner:
     def plan(self, keep: Keep) -> Plan:
         every = [cell for grid in self.suite.grids for cell in self._cells(grid)]
         latencies = [stage for grid in self.suite.grids for stage in self._latencies(grid)]
-        result = Plan(cells=[cell for cell in every if keep(cell)])
+        kept = [cell for cell in every if keep(cell)]
         whole = Plan(stages=self.made)
-        wanted = {key for cell in result.cells for key in whole.needed(cell)}
+        result = Plan(cells=kept, checks=[*self._checks(every, set(kept))])
+        wanted = {key for cell in kept for key in whole.needed(cell)}
+        verified = [set(whole.closure([check.key])) for check in result.checks]
+        wanted |= set().union(*verified)
         timed = {stage.key for stage in latencies if wanted.issuperset(dict(stage.inputs).values())}
         wanted |= timed
         result.stages = {key: stage for key, stage in self.made.items() if key in wanted}
         result.naive = sum(len(set(whole.needed(cell))) for cell in result.cells) + len(timed)
+        result.naive += sum(map(len, verified))
         return result
+
+    def _checks(self, cells: list[Cell], kept: set[Cell]) -> Iterator[Check]:
+        """Those of the networks of which every cell is kept: what is left out would look like what survives."""
+        lacking = {(cell.grid, cell.network) for cell in cells if cell.deployed is None and cell not in kept}
+        for grid in (grid for grid in self.suite.grids if grid.verify != "none"):
+            whole = [cell for cell in cells if cell.grid == grid.name and (grid.name, cell.network) not in lacking]
+            yield from Doubts(grid, self._name(grid), self.registry, self.made, self._network, self._stage).checks(
+                whole
+            )
 
     def _cells(self, grid: Grid) -> Iterator[Cell]:
         for training in grid.trainings:
@@ -230,7 +250,7 @@ class _Planner:
         }
         ingredients = {
             "stage": kind,
-            "code": code(MODULES[kind]),
+            "code": code(f"verify/{task.how}" if kind == "verify" else MODULES[kind]),
             "protocol": PROTOCOL,
             # a runtime is on the CPU whatever the device, and its precision is its task's
             "device": "cpu" if kind in ("deploy", "latency") else f"{self.device} {self.precision}",
@@ -252,6 +272,8 @@ def _role(stage: Stage) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
     return asdict(value) if isinstance(value, Recipe) else value
 
 

@@ -22,6 +22,7 @@ from benchmark.plugins import Registry
 from benchmark.store import Store
 from benchmark.suite import load
 from benchmark.types import Cell, Limit, Outcome, Suite
+from leaderboard.check_records import CHECK
 from leaderboard.records import HOLE, MEASUREMENT, default_out, save, write
 
 AXES = ("grid", "compression", "training", "seed", "attack", "eps")
@@ -150,11 +151,13 @@ def _write(written: Suite, suite: Suite, whole: Plan, store: Store, outcome: Out
     records = list(collect.records(suite, whole, store))
     holes = list(collect.holes(whole, store, outcome))
     measurements = list(collect.measurements(whole, store))
+    checks = list(collect.checks(suite, whole, store))
     write(out / "records.jsonl", records)
     write(out / "measurements.jsonl", measurements, MEASUREMENT)
     write(out / "failures.jsonl", holes, HOLE)
-    board = render.write_board(written, records, measurements, holes, out)
-    print(render.headline(written, records))
+    write(out / "checks.jsonl", checks, CHECK)
+    board = render.write_board(written, records, measurements, holes, out, checks)
+    print(render.headline(written, records, checks))
     return board
 
 

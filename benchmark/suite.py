@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmark import claims, deployments
+from benchmark import claims, deployments, verification
 from benchmark.errors import suggest
 from benchmark.plugins import Registry
 from benchmark.recipes import Recipes
@@ -19,10 +19,9 @@ from benchmark.yaml_nodes import Node, read
 
 AXES = ("compressions", "trainings", "attacks")
 # may stand at the suite's level, as every grid's default
-GRID = ("dataset", "model", "norm", "eps", "limit", "runtimes", "headline", "replay_eps", "delta", *AXES)
+GRID = ("dataset", "model", "norm", "eps", "limit", "runtimes", "headline", "replay_eps", "delta", "verify", *AXES)
 SUITE = ("name", "source", "seeds", "eps_space", "grids", "claims", *GRID)
 ATTACK = ("norm", "eps", "from", "on")  # beside an attack's plugin
-LATER = ("verify",)
 LATER_ATTACK = ("stop", "eps_space")
 LARGEST_SEED = 2**32 - 1  # numpy's generators take no larger one
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)
@@ -31,7 +30,7 @@ FOLDER_NAME = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)
 def load(path: Path, registry: Registry) -> Suite:
     """The suite in the file at `path`; SuiteError naming file, line, key and the way out."""
     top = read(Path(path))
-    keys = top.keys(SUITE, required=("name",), later=LATER)
+    keys = top.keys(SUITE, required=("name",))
     space = keys["eps_space"].keys(("normalised",), ("normalised",))["normalised"] if "eps_space" in keys else None
     scale = _positive(space) if space else None
     seeds = _seeds(keys["seeds"]) if "seeds" in keys else (0,)
@@ -63,7 +62,7 @@ class _Grids:
             return [self._grid("main", self.top, {})]
         grids = {}
         for node in self.defaults["grids"].elements(name=_grid_name):
-            keys = node.keys(("name", *GRID), required=("name",), later=LATER)
+            keys = node.keys(("name", *GRID), required=("name",))
             name = _display_name(keys["name"].read(text), keys["name"], grids)
             grids[name] = self._grid(name, node, keys)
         if not grids:
@@ -87,6 +86,7 @@ class _Grids:
         limit = _limit(keys["limit"]) if "limit" in keys else Limit()
         runtimes = deployments.runtimes(keys["runtimes"]) if "runtimes" in keys else ()
         grid = Grid(name, dataset, model, compressions, trainings, tuple(attacks), limit, runtimes)
+        grid = replace(grid, verify=verification.level(keys["verify"])) if "verify" in keys else grid
         return _Found(self._focused(grid, keys), sources)
 
     def _focused(self, grid: Grid, keys: dict[str, Node]) -> Grid:

@@ -127,6 +127,7 @@ class Grid:
     headline: tuple[tuple[str, float], ...] = ()  # norm → the ε (pixels) that is ranked and replayed
     replay_eps: tuple[tuple[str, float], ...] = ()  # norm and ε (pixels): replayed beside it
     delta: float = 2.0  # points of accuracy: the largest difference that does not matter
+    verify: str = "none"  # how much is checked of every network: "full", "quick" (a tenth) or "none"
 
     def eps(self, norm: str) -> list[float]:
         """Every ε of a norm, in pixels, ascending: of attacks on networks, or without such of those on artifacts."""
@@ -157,7 +158,7 @@ class Suite:
 class Stage:
     """One unit of work: artifacts in, one artifact out. `key` is the hash of `ingredients` and nothing else.
 
-    kind: train, compress, tune, craft, judge, deploy or latency. `inputs` maps a role (network, dense, craft,
+    kind: train, compress, tune, craft, judge, deploy, latency or verify. `inputs` maps a role (network, dense, craft,
     deployment) to the key of the stage that makes it. `task` holds what its runner needs, as the dataclasses below.
     """
 

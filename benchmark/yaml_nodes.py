@@ -87,14 +87,10 @@ class Node:
             found.append(self._child(given, node, node) if given else child)
         return found
 
-    def keys(
-        self, known: tuple[str, ...], required: tuple[str, ...] = (), later: tuple[str, ...] = ()
-    ) -> dict[str, "Node"]:
-        """A mapping's nodes, its keys checked; `later` are those that are designed but not built yet."""
+    def keys(self, known: tuple[str, ...], required: tuple[str, ...] = ()) -> dict[str, "Node"]:
+        """A mapping's nodes, its keys checked."""
         items = self.items()
         for key, item in items.items():
-            if key in later:
-                raise item.at_key().error("is not supported yet")
             if key not in known:
                 raise item.at_key().error(f"unknown key{suggest(key, known)}")
         for key in required:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from benchmark.claims import Measure, Row
 from benchmark.outcomes import bitmap
 from benchmark.types import Grid, Suite
+from leaderboard.checked import Checked
 from leaderboard.match import Place, Record
 
 CLEAN = Measure()
@@ -22,10 +23,10 @@ class Decider:
 
 
 class Figures:
-    """A grid's outcomes. `found`: its records by place, as `match.claim` gives them."""
+    """A grid's outcomes. `found`: its records by place, as `match.claim` gives them; `checked`: what was checked."""
 
-    def __init__(self, suite: Suite, grid: Grid, found: Mapping[Place, Record]):
-        self.suite, self.grid = suite, grid
+    def __init__(self, suite: Suite, grid: Grid, found: Mapping[Place, Record], checked: Checked | None = None):
+        self.suite, self.grid, self.checked = suite, grid, checked or Checked(grid, found)
         self.n: int = next((record["n"] for record in found.values()), 0)
         self._networks: dict[tuple[Row, int], dict[tuple[str, float], Record]] = defaultdict(dict)
         for (_, compression, training, seed, attack, eps), record in found.items():
@@ -34,14 +35,18 @@ class Figures:
     def outcomes(self, row: Row, measure: Measure) -> dict[int, int]:
         """Seed → the images that its network has right, the first in the highest bit; only the seeds that have it all.
 
-        A union is over every attack of the norm at that ε, and over what the smaller balls inside it broke.
+        A union is over every attack of the norm at that ε, and over what checks and the smaller balls inside it broke.
         """
-        found = {}
-        for seed in self.suite.seeds:
-            right = self._outcome(self._networks.get((row, seed), {}), measure)
-            if right is not None:
-                found[seed] = right
+        found = self.by_attacks(row, measure)
+        if measure.attack is None and measure.eps is not None:
+            broken = {seed: self.checked.broken(row, seed, measure.norm, measure.eps.value) for seed in found}
+            return {seed: right & ~broken[seed] for seed, right in found.items()}
         return found
+
+    def by_attacks(self, row: Row, measure: Measure) -> dict[int, int]:
+        """The same by the row's attacks alone, without what its checks broke."""
+        outcomes = {seed: self._outcome(self._networks.get((row, seed), {}), measure) for seed in self.suite.seeds}
+        return {seed: right for seed, right in outcomes.items() if right is not None}
 
     def _outcome(self, network: Mapping[tuple[str, float], Record], measure: Measure) -> int | None:
         if measure.eps is None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from benchmark.deployments import trials
+from leaderboard.checks_page import HOW as VERDICT
 from leaderboard.evidence import HOW
 from leaderboard.match import Place, place
 from leaderboard.records import HOLE
@@ -105,12 +106,7 @@ def legend(board: Board) -> list[str]:
         "the share of the dense row's.",
         "**Crafting passes**: what crafting a row's examples took, mean over seeds; examples that rows share count in "
         "each of them.",
-        "**Verdict**: only rows whose checks were all done and passed are ranked. This version cannot run most of them "
-        "yet, so that a row is at best *unverified*, and "
-        "rows stand in the suite's order. *suspect (not monotone in ε)*: an attack broke at a small ε what it could "
-        "not break at a large one, as it does where gradients are masked; every ε was then run by itself. "
-        "*suspect (a network at chance)*: no better on clean images than a constant answer, so that what looks robust "
-        "was never trained.",
+        *VERDICT,
         f"**{MISSING}**: no result (see Holes). *(1 of 2 seeds)*: fewer seeds than planned are in the figure.",
         f"Protocol version: {escape(', '.join(board.protocols)) or 'no records yet'}.",
     ]

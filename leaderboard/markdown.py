@@ -7,6 +7,7 @@ import pandas as pd
 
 from benchmark.outcomes import count
 from benchmark.types import BEFORE, Recipe, canonical
+from leaderboard.checks_page import checks_section
 from leaderboard.deployed_page import sections
 from leaderboard.evidence import claims_section, how_sure
 from leaderboard.legend import holes_section, legend, spent_section
@@ -57,7 +58,8 @@ def page(board: Board, measurements: Lines, holes: Lines, registered: Mapping[st
     measurements = list(measurements)
     found = significance(board.figures, {(table.grid.name, row.name) for table in board.tables for row in _able(table)})
     for table, figures in zip(board.tables, board.figures, strict=True):
-        blocks += [*_grid(board, table), *how_sure(suite, figures, found), *sections(board, table, measurements)]
+        blocks += [*_grid(board, table), *how_sure(suite, figures, found)]
+        blocks += [*checks_section(suite, table, figures), *sections(board, table, measurements)]
         blocks.append(recipes(table))
     blocks += transfer_section(board.transfers)
     blocks += claims_section(suite, board.figures, registered)

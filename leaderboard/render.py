@@ -13,6 +13,7 @@ from benchmark.plugins import Registry
 from benchmark.suite import load
 from benchmark.types import Suite
 from leaderboard import markdown
+from leaderboard.check_records import CHECK
 from leaderboard.claims import registered
 from leaderboard.match import Record
 from leaderboard.records import HOLE, MEASUREMENT, Schema, default_out, read, save
@@ -26,7 +27,9 @@ SIZES = {"parameters": "", "weight_bytes": "B"}
 Lines = Iterable[Mapping[str, Any]]
 
 
-def write_board(suite: Suite, records: Iterable[Record], measurements: Lines, holes: Lines, out: Path) -> Path:
+def write_board(
+    suite: Suite, records: Iterable[Record], measurements: Lines, holes: Lines, out: Path, checks: Lines = ()
+) -> Path:
     """Write leaderboard.md and leaderboard.csv into the folder `out`; the path of the first.
 
     `suite` as read from its file; lines as README.md documents them. RequestError: the records are not of one run.
@@ -34,15 +37,15 @@ def write_board(suite: Suite, records: Iterable[Record], measurements: Lines, ho
     records = list(records)
     path = Path(out) / "leaderboard.md"
     fixed = registered(path.with_name("claims.jsonl"), suite.claims) if suite.claims else None
-    text = markdown.page(build(suite, records), measurements, holes, fixed)
+    text = markdown.page(build(suite, records, checks), measurements, holes, fixed)
     save(path.with_suffix(".csv"), markdown.csv(records))
     save(path, text)
     return path
 
 
-def headline(suite: Suite, records: Iterable[Record]) -> str:
+def headline(suite: Suite, records: Iterable[Record], checks: Lines = ()) -> str:
     """A few columns of the board, for a terminal: at most 15 rows of each grid, in the suite's order."""
-    return "\n\n".join(_short_table(suite, table) for table in build(suite, records).tables)
+    return "\n\n".join(_short_table(suite, table) for table in build(suite, records, checks).tables)
 
 
 def _short_table(suite: Suite, table: Table) -> str:
@@ -83,7 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         records = read(out / "records.jsonl")
         measurements = _read_any(out / "measurements.jsonl", MEASUREMENT)
         holes = _read_any(out / "failures.jsonl", HOLE)
-        print(write_board(suite, records, measurements, holes, out))
+        checks = _read_any(out / "checks.jsonl", CHECK)
+        print(write_board(suite, records, measurements, holes, out, checks))
     except (RequestError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

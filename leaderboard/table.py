@@ -7,9 +7,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from benchmark.claims import Measure
 from benchmark.errors import RequestError
 from benchmark.types import Compression, Grid, Limit, Suite, Training
 from leaderboard import deployed
+from leaderboard.checked import Check, Checked
 from leaderboard.deployed import Deployments
 from leaderboard.estimate import Column, Estimate, survivors
 from leaderboard.figures import Figures
@@ -86,17 +88,19 @@ class Board:
     transfers: tuple[Matrix, ...] = ()
 
 
-def build(suite: Suite, records: Iterable[Record]) -> Board:
+def build(suite: Suite, records: Iterable[Record], checks: Iterable[Check] = ()) -> Board:
     """Raises RequestError when the records cannot be of one run: other test images, or other networks in one row."""
-    records = list(records)
+    records, checks = list(records), list(checks)
     claimed = {grid.name: _claimed(suite, grid, records) for grid in suite.grids}
     every = [record for found in claimed.values() for record in found.values()]
     protocols = tuple(sorted({record["protocol"] for record in every}))
     if len(protocols) > 1:
         raise RequestError(f"records of protocols {', '.join(protocols)} cannot share a board; run the suite again")
-    tables = tuple(_table(suite, grid, claimed[grid.name], records) for grid in suite.grids)
+    figures = tuple(
+        Figures(suite, grid, claimed[grid.name], Checked(grid, claimed[grid.name], checks)) for grid in suite.grids
+    )
+    tables = tuple(_table(one, claimed[one.grid.name], records) for one in figures)
     claims = len(every) + sum(one.found for table in tables for one in table.deployed)
-    figures = tuple(Figures(suite, grid, claimed[grid.name]) for grid in suite.grids)
     return Board(suite, tables, protocols, len(records) - claims, figures, matrices(suite, claimed))
 
 
@@ -105,7 +109,8 @@ def _claimed(suite: Suite, grid: Grid, records: list[Record]) -> dict[Place, Rec
     return folded(claim(suite, grid, records), replayed)
 
 
-def _table(suite: Suite, grid: Grid, found: dict[Place, Record], records: list[Record]) -> Table:
+def _table(figures: Figures, found: dict[Place, Record], records: list[Record]) -> Table:
+    suite, grid = figures.suite, figures.grid
     networks: dict[tuple, dict[tuple[str, float], Record]] = defaultdict(dict)
     for (_, compression, training, seed, attack, eps), record in found.items():
         networks[compression, training, seed][attack, eps] = record
@@ -116,8 +121,8 @@ def _table(suite: Suite, grid: Grid, found: dict[Place, Record], records: list[R
         for training in grid.trainings
     ]
     deployments = tuple(deployed.build(suite, grid, records, runtime) for runtime in grid.runtimes)
-    words = verdicts(suite, grid, found, deployments)
-    rows = [replace(row, verdict=words[row.name]) for row in rows]
+    words = verdicts(suite, grid, found, deployments, figures.checked)
+    rows = [_checked(row, figures, words[row.name]) for row in rows]
     cells = list(places(suite, grid))
     one = next(iter(found.values()), None)
     return Table(
@@ -132,6 +137,16 @@ def _table(suite: Suite, grid: Grid, found: dict[Place, Record], records: list[R
         boundary=frozenset(record["attack"] for record in found.values() if record["boundary"]),
         deployed=deployments,
     )
+
+
+def _checked(row: Row, figures: Figures, verdict: Verdict) -> Row:
+    """The row with its verdict, and with unions that hold what its checks broke."""
+    unions = {}
+    for column, estimate in row.accuracy.items():
+        if column.attack is None:
+            stood = figures.outcomes(row.name, Measure(None, column.norm, column.eps)).values()
+            unions[column] = replace(estimate, values=tuple(right.bit_count() / figures.n for right in stood))
+    return replace(row, verdict=verdict, accuracy=row.accuracy | unions)
 
 
 def _columns(grid: Grid) -> Iterator[Column]:

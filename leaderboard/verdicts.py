@@ -1,76 +1,179 @@
-"""Records → the verdict of every row of a grid: each check's finding on each network, from what is stored of it.
+"""Records → the verdict of every row of a grid: what each check says of each network, tested on its stored counts.
 
-A check that a run has to make is missing until it has been made; the others need no more than the records.
+Every test is exact and binomial at α = .001: are more images found than chance would find if the truth were ALLOWED,
+one point of the test images? A check that a run has to make is missing until it has been made at its full size; what
+the records themselves show (the audits of sweeps, artifacts beside their twins) can be suspect without.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-
-from scipy.special import bdtrc
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from benchmark.claims import Row
 from benchmark.types import Grid, Suite
+from benchmark.verification import KINDS, TRAINED, TRANSFER, Kind, others
+from leaderboard.checked import Check, Checked
 from leaderboard.deployed import Deployments
 from leaderboard.match import Place, Record
-from leaderboard.significance import rows
+from leaderboard.rate import Rate, at_least
+from leaderboard.significance import headlines, rows
 from leaderboard.verdict import Finding, Verdict, verdict
 
 CHANCE = 0.025  # one-sided: a network is at chance unless clean accuracy this improbable says that it is not
 NEVER_RUN = "no checks have run"
+Said = tuple[str, str, str, str]  # the reason if it is suspect, else empty; numbers; test; power
 
 
 def verdicts(
-    suite: Suite, grid: Grid, found: Mapping[Place, Record], deployments: Iterable[Deployments] = ()
+    suite: Suite,
+    grid: Grid,
+    found: Mapping[Place, Record],
+    deployments: Iterable[Deployments] = (),
+    checked: Checked | None = None,
 ) -> dict[Row, Verdict]:
     """By row. found: the records of the grid's networks; deployments: what is known of their artifacts, by runtime."""
     networks: dict[tuple[Row, int], list[Record]] = {}
     for (_, compression, training, seed, *_), record in found.items():
         networks.setdefault(((compression, training), seed), []).append(record)
-    deployments = list(deployments)
+    checked, deployments = checked or Checked(grid, found), list(deployments)
     judged = {}
     for row in rows(grid):
-        findings = [*_deployed(row, suite, deployments)]
+        findings: list[Finding] = []
         for seed in suite.seeds:
-            findings += _network(seed, networks.get((row, seed), []))
+            records = networks.get((row, seed), [])
+            if checked.of(row, seed):
+                findings += _made(grid, row, seed, checked)
+            else:
+                findings.append(Finding("checks", seed, "missing", NEVER_RUN))
+                findings += [_above_chance(seed, records[0])] * bool(records)
+            findings += _swept(seed, records)
+        findings += _deployed(row, suite, deployments, any(checked.of(row, seed) for seed in suite.seeds))
         judged[row] = verdict(findings, len(suite.seeds))
     return judged
 
 
-def _network(seed: int, records: list[Record]) -> Iterator[Finding]:
-    yield Finding("checks", seed, "missing", NEVER_RUN)
-    if records:
-        yield _trained(seed, records[0])
-        yield from _swept(seed, records)
+def _made(grid: Grid, row: Row, seed: int, checked: Checked) -> Iterator[Finding]:
+    """A finding for every check that applies to a network."""
+    compression = next(one for one in grid.compressions if one.name == row[0])
+    training = next(one for one in grid.trainings if one.name == row[1])
+    norms = [measure.norm for measure in headlines(grid)]
+    for kind in KINDS:
+        if kind.name == TRANSFER and not others(grid, compression, training):
+            continue
+        for norm in [None] if kind.whole else norms:
+            check = checked.one(row, seed, kind.name, norm)
+            if norm and norm not in kind.norms:
+                yield Finding(kind.name, seed, "missing", f"no {kind.name} attack for ℓ{norm}", norm=norm)
+            elif check is None:
+                yield Finding(kind.name, seed, "missing", f"{kind.name} is missing", norm=norm)
+            else:
+                yield _finding(kind, seed, norm, check)
 
 
-def _trained(seed: int, record: Record) -> Finding:
-    """Whether clean accuracy is above that of always naming the commonest class."""
-    n, correct = record["n"], record["clean_correct"]
-    share = max(record["per_class"]["n"]) / n
-    p = at_least(correct, n, share)
-    word, reason = ("suspect", "a network at chance") if p > CHANCE else ("passed", "")
-    return Finding("trained", seed, word, reason, f"clean {correct} of {n}, chance {share:.3f}", f"p = {p:.2g}")
+def _finding(kind: Kind, seed: int, norm: str | None, check: Check) -> Finding:
+    reason, *shown = SAYS[kind.name](check)
+    word = "suspect" if reason else "passed"
+    if not reason and check["level"] != "full":
+        word, reason = "missing", check["level"]
+    return Finding(kind.name, seed, word, reason, *shown, norm=norm)
+
+
+def _loss(reason: str) -> Callable[[Check], Said]:
+    """More broken than a point of the test images."""
+
+    def say(check: Check) -> Said:
+        rate = rate_of(check)
+        more = f" of {rate.standing} that stand" if rate.standing > rate.examined else ""
+        numbers = f"{rate.found} of {rate.examined}{more}: −{100 * rate.share:.1f} points"
+        return reason if rate.over else "", numbers, f"p = {rate.p:.2g}", power(rate)
+
+    return say
+
+
+def _unbounded(check: Check) -> Said:
+    stood = check["examined"] - check["found"]
+    rate = Rate(stood, check["examined"], check["examined"], check["examined"])
+    reason = "images survive an unbounded attack" if rate.over else ""
+    return reason, f"{stood} of {check['examined']} survive", f"p = {rate.p:.2g}", power(rate)
+
+
+def _random(check: Check) -> Said:
+    reason = "its answers are random" if check["found"] else ""
+    return reason, f"{check['found']} of {check['examined']} answered otherwise", "none may", ""
+
+
+def _blind(check: Check) -> Said:
+    return "", f"{check['found']} of {check['examined']} without a gradient", "none: more restarts", ""
+
+
+def _trained(check: Check) -> Said:
+    facts = check["facts"]
+    p = at_least(check["standing"], check["n"], facts["commonest"] / check["n"])
+    wrong = ["a network at chance"] * (p > CHANCE) + ["collapsed, one answer to every image"] * (facts["answers"] == 1)
+    numbers = [f"clean {check['standing']} of {check['n']}, chance {facts['commonest']}"]
+    if facts["losses"]:
+        first, last = facts["losses"]
+        wrong += ["its loss did not fall"] * (not last < first)
+        numbers.append(f"loss {first:.3g} → {last:.3g}")
+    wrong += ["not compressed as it says"] * bool(facts["broken_promises"])
+    return "; ".join(wrong), "; ".join(numbers + facts["broken_promises"]), f"p = {p:.2g}", ""
+
+
+SAYS: Mapping[str, Callable[[Check], Said]] = {
+    "zero gradient": _blind,
+    "strong rerun": _loss("a stronger attack breaks more"),
+    "gradient-free": _loss("an attack without gradients breaks more"),
+    "transfer": _loss("examples of other networks break more"),
+    "single step": _loss("a single step breaks what the attacks did not"),
+    "unbounded": _unbounded,
+    "random": _random,
+    TRAINED: _trained,
+}
+
+
+def rate_of(check: Check) -> Rate:
+    return Rate(*(check[name] for name in ("found", "examined", "standing", "n")))
+
+
+def power(rate: Rate) -> str:
+    """What a test would have found."""
+    least = rate.detectable
+    return "too few to find fault" if least is None else f"finds {100 * least:.1f} points"
+
+
+def _above_chance(seed: int, record: Record) -> Finding:
+    """Of a network without checks: whether clean accuracy is above that of always naming the commonest class."""
+    n, commonest = record["n"], max(record["per_class"]["n"])
+    facts = {"commonest": commonest, "answers": 0, "losses": None, "broken_promises": []}
+    reason, *shown = _trained({"standing": record["clean_correct"], "n": n, "facts": facts})
+    return Finding(TRAINED, seed, "suspect" if reason else "passed", reason, *shown)
 
 
 def _swept(seed: int, records: list[Record]) -> Iterator[Finding]:
     """What the audits of sweeps over ε found: that a larger ball spares what a smaller one breaks."""
-    audits = {record["keys"]["craft"]: record["audit"] for record in records if record["audit"]}
-    if audits:
-        fell = any(audit["independent"] for audit in audits.values())
-        pairs, broken = (sum(audit[name] for audit in audits.values()) for name in ("pairs", "broken"))
+    audits: dict[str, dict[str, dict[str, Any]]] = {}
+    for record in records:
+        if record["audit"]:
+            audits.setdefault(record["norm"], {})[record["keys"]["craft"]] = record["audit"]
+    for norm, found in audits.items():
+        fell = any(audit["independent"] for audit in found.values())
+        pairs, broken = (sum(audit[name] for audit in found.values()) for name in ("pairs", "broken"))
         word, reason = ("suspect", "not monotone in ε") if fell else ("passed", "")
-        yield Finding(
-            "sweep", seed, word, reason, f"{broken} of {pairs} implied pairs broken", "2 or more of an attack"
-        )
+        numbers = f"{broken} of {pairs} implied pairs broken"
+        yield Finding("sweep", seed, word, reason, numbers, "at most 1 of an attack", norm=norm)
 
 
-def _deployed(row: Row, suite: Suite, deployments: list[Deployments]) -> Iterator[Finding]:
+def _deployed(row: Row, suite: Suite, deployments: list[Deployments], required: bool) -> Iterator[Finding]:
+    """Twin and artifact: the 99.9 % interval of their difference, clean and on replayed examples, of each network."""
     for one in deployments:
-        for other in one.rows:
-            if other.name == row and other.differs:
-                for seed in suite.seeds:
-                    yield Finding("deployed", seed, "suspect", f"twin and artifact differ on {one.runtime}")
-
-
-def at_least(k: int, m: int, share: float) -> float:
-    """The chance of `k` or more among `m` that are each hit with probability `share`."""
-    return float(bdtrc(k - 1, m, share)) if k else 1.0
+        for other in (other for other in one.rows if other.name == row):
+            gaps = [gap for of in (other.clean_gaps, *other.gaps.values()) for gap in of]
+            widest = max(gaps, key=lambda gap: abs(gap.difference), default=None)
+            numbers = widest and f"{one.runtime}: {100 * widest.difference:+.1f} points at most"
+            lacking = required and any(len(of) < len(suite.seeds) for of in (other.clean_gaps, *other.gaps.values()))
+            word, reason = "passed", ""
+            if other.differs:
+                word, reason = "suspect", f"twin and artifact differ on {one.runtime}"
+            elif lacking:
+                word, reason = "missing", f"not replayed on {one.runtime}"
+            for seed in suite.seeds if widest or lacking else ():
+                yield Finding("deployed", seed, word, reason, numbers or "", "99.9 % interval within ±1 point")

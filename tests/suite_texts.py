@@ -30,7 +30,11 @@ BROKEN = {
     ),
     "unknown key": (WHOLE + "sedes: [0]\n", 8, "sedes: unknown key; it takes name, source, seeds"),
     "unknown key suggests": (WHOLE + "sedes: [0]\n", 8, "(did you mean seeds?)"),
-    "not built yet": (WHOLE + "verify: full\n", 8, "verify: is not supported yet"),
+    "how much to verify": (
+        WHOLE + "verify: ful\n",
+        8,
+        "verify: unknown level 'ful'; it takes full, quick, none (did you",
+    ),
     "attack's not built yet": (ATTACKS + "  a: {ball: , stop: boundary}\n", 8, "attacks.a.stop: is not supported yet"),
     "unknown runtime": (WHOLE + "runtimes: [openvin]\n", 8, "runtimes.1: unknown runtime 'openvin'; it takes openvino"),
     "runtime twice": (WHOLE + "runtimes: [openvino, openvino]\n", 8, "runtimes.2: runtime openvino is given twice"),

@@ -15,6 +15,7 @@ from benchmark.stages.deploy import deploy
 from benchmark.stages.judge import judge
 from benchmark.stages.latency import latency
 from benchmark.stages.train import train, tune
+from benchmark.stages.verify.run import verify
 from benchmark.stages.workplace import Workplace, compute_exactly, provenance
 from benchmark.types import Outcome, Stage
 
@@ -26,6 +27,7 @@ RUNNERS = {
     "judge": judge,
     "deploy": deploy,
     "latency": latency,
+    "verify": verify,
 }
 
 
