@@ -64,7 +64,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of check, its figures being SCIENCE's.
+    """One kind of check.
 
     how: the module that does it. size: how many examples, at most, it looks at when full (None: all), of those that
     stand after the row's attacks `of` a kind: "every", "gradient" (all but those that need predictions alone),

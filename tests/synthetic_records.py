@@ -94,8 +94,8 @@ def every(of: Suite, robust: str = "1111110000", **changes) -> list[dict]:
     return [record(of, cell, robust, **changes) for own in of.grids for cell in places(of, own)]
 
 
-def page(of: Suite, lines: list[dict], measurements=(), holes=()) -> str:
-    return markdown.page(build(of, lines), measurements, holes).replace("\u00a0", " ")
+def page(of: Suite, lines: list[dict], measurements=(), holes=(), checks=()) -> str:
+    return markdown.page(build(of, lines, checks), measurements, holes).replace("\u00a0", " ")
 
 
 def tables(text: str) -> list[list[dict[str, str]]]:

@@ -1,0 +1,137 @@
+"""Planted faults, each found by the check that should find it; and what checks cost, share and leave alone."""
+
+import json
+
+import pytest
+
+from benchmark.outcomes import unpack
+from benchmark.stages.propose import Proposer
+from benchmark.stages.verify import attacked
+from leaderboard.check_records import CHECK
+from leaderboard.records import read
+from leaderboard.table import build
+from leaderboard.verdict import Verdict
+from tests.conftest import Desk, Ran, small
+
+SUITE = {"verify": "full", "limit": {"test": 200}, "attacks": {"pgd": {"pgd": {"steps": 20}}}}
+FAULTY = small(
+    **SUITE,
+    compressions={
+        "dense": [],
+        "prune-50": [{"prune": {"ratio": 0.5}}],
+        "saturated": ["saturates"],
+        "shattered": ["rounds_without_gradient"],
+        "random": ["answers_at_random"],
+    },
+)
+
+
+def checks(ran: Ran) -> list[dict]:
+    return read(ran.out / "checks.jsonl", CHECK)
+
+
+def verdicts(desk: Desk, suite: dict, ran: Ran) -> dict[str, Verdict]:
+    assert ran.status == 0, ran.complained
+    board = build(desk.plan(suite)[0], [json.loads(line) for line in ran.records.splitlines()], checks(ran))
+    return {row.compression: row.verdict for row in board.tables[0].rows}
+
+
+def suspects(verdict: Verdict) -> set[str]:
+    return {finding.check for finding in verdict.findings if finding.word == "suspect"}
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory) -> tuple[Desk, Ran]:
+    desk = Desk(tmp_path_factory.mktemp("faulty"))
+    return desk, desk.run(FAULTY)
+
+
+def test_faults_are_found_and_honest_rows_are_sound(faulty):
+    found = verdicts(faulty[0], FAULTY, faulty[1])
+    assert str(found["dense"]) == str(found["prune-50"]) == "sound"
+    assert "strong rerun" in suspects(found["saturated"])
+    assert {"gradient-free", "transfer"} <= suspects(found["shattered"])
+    assert "random" in suspects(found["random"])
+    page = (faulty[1].out / "leaderboard.md").read_text()
+    assert "### Checks" in page and "**strong rerun: suspect**" in page
+
+
+def test_without_gradients_the_strong_rerun_has_more_restarts(faulty):
+    def one(compression: str, check: str) -> dict:
+        return next(c for c in checks(faulty[1]) if (c["compression"], c["check"]) == (compression, check))
+
+    assert one("shattered", "zero gradient")["found"] == one("shattered", "zero gradient")["examined"] > 50
+    assert one("shattered", "strong rerun")["trials"][0]["attack"]["pgd"]["restarts"] == attacked.RESTARTS
+    assert one("dense", "strong rerun")["trials"][0]["attack"]["pgd"]["restarts"] == 5
+
+
+def test_what_checks_look_at_stands_and_what_they_break_is_broken(faulty):
+    desk, ran = faulty
+    records = {(r["compression"], r["eps"]): r for r in map(json.loads, ran.records.splitlines())}
+    suite = desk.plan(FAULTY)[0]
+    board = build(suite, list(records.values()), checks(ran))
+    row = next(row for row in board.tables[0].rows if row.compression == "shattered")
+    record = records["shattered", 0.1]
+    stood = unpack(record["outcomes"]["robust"], 200)
+    for check in checks(ran):
+        if check["compression"] == "shattered" and check["norm"]:
+            standing, found = (unpack(check["outcomes"][name], 200) for name in ("standing", "found"))
+            assert standing == stood and check["examined"] == sum(stood)  # all attacks here are by gradient
+            if check["trials"]:
+                stood_after = [a and not b for a, b in zip(stood, found, strict=True)]
+                assert sum(stood_after) >= round(200 * next(iter(row.accuracy[board.tables[0].unions[0]].values)))
+    alone = next(column for column in row.accuracy if column.attack == "pgd")
+    assert row.accuracy[alone].mean == record["robust_correct"] / 200 > row.accuracy[board.tables[0].unions[0]].mean
+
+
+def test_a_weak_attack(desk):
+    suite = small(**SUITE | {"attacks": {"pgd": {"pgd": {"steps": 1}}}})
+    assert "strong rerun" in suspects(verdicts(desk, suite, desk.run(suite))["dense"])
+
+
+def test_a_curve_that_is_not_monotone(desk):
+    suite = small(**SUITE | {"attacks": {"masked": "masked"}}, eps=[0.1, 0.2])
+    assert "sweep" in suspects(verdicts(desk, suite, desk.run(suite))["dense"])
+
+
+def test_a_network_that_never_trained(desk):
+    suite = small(**SUITE, trainings={"none": {"before": "nothing"}})
+    found = verdicts(desk, suite, desk.run(suite))["dense"]
+    assert "trained" in suspects(found) and str(found).startswith("suspect (a network at chance")
+
+
+def test_an_artifact_that_is_not_its_network(desk):
+    pytest.importorskip("openvino", reason="openvino is not installed (the extra `deploy` brings it)")
+    suite = small(**SUITE, runtimes=["openvino"], compressions={"dense": [], "two-faced": ["other_when_exported"]})
+    found = verdicts(desk, suite, desk.run(suite))
+    assert suspects(found["two-faced"]) == {"deployed"} and str(found["dense"]) == "sound"
+
+
+def test_quick_checks_find_fault_and_no_more(desk):
+    suite = small(**SUITE | {"verify": "quick"}, compressions={"dense": [], "saturated": ["saturates"]})
+    found = verdicts(desk, suite, desk.run(suite))
+    assert str(found["dense"]) == "unverified (quick)"
+    assert "strong rerun" in suspects(found["saturated"])
+
+
+def test_a_check_goes_on_from_its_last_piece(desk, monkeypatch):
+    monkeypatch.setattr(attacked, "PIECE", 32)
+    suite = small(**SUITE)
+    whole = desk.run(suite)
+    other = Desk(desk.folder / "other")
+    other.folder.mkdir()
+    original, calls = Proposer.propose, []
+
+    def killed(self, eps, index, part):
+        calls.append(self.task.attack.kwargs.get("loss"))
+        if calls.count("margin") == 2:
+            raise KeyboardInterrupt
+        return original(self, eps, index, part)
+
+    monkeypatch.setattr(Proposer, "propose", killed)
+    assert other.run(suite).status == 130
+    before = len(calls)
+    monkeypatch.setattr(Proposer, "propose", lambda *a: calls.append("again") or original(*a))
+    ran = other.run(suite)
+    assert (ran.out / "checks.jsonl").read_bytes() == (whole.out / "checks.jsonl").read_bytes()
+    assert len(calls) > before and ran.records == whole.records
