@@ -44,7 +44,7 @@ def verdicts(
                 findings += _made(grid, row, seed, checked)
             else:
                 findings.append(Finding("checks", seed, "missing", NEVER_RUN))
-                findings += [_above_chance(seed, records[0])] * bool(records)
+                findings += [_above_chance(seed, record) for record in records[:1]]
             findings += _swept(seed, records)
         findings += _deployed(row, suite, deployments, any(checked.of(row, seed) for seed in suite.seeds))
         judged[row] = verdict(findings, len(suite.seeds))
