@@ -1,7 +1,6 @@
 """Which check record is of which network of a grid, and what the checks broke beyond the row's own attacks."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from benchmark.claims import Row
@@ -12,13 +11,16 @@ from leaderboard.match import Place, Record
 Check = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Break:
-    """Images that a check broke, as an integer, the first one in the highest bit; at this ε (pixels) or above."""
+def broken(checks: Iterable[Check], norm: str | None, eps: float) -> int:
+    """The images that a network's checks broke inside a ball, as an integer, the first one in the highest bit.
 
-    norm: str
-    eps: float
-    images: int
+    What lies outside of the headline's ball (an unbounded attack) is no such break.
+    """
+    images = 0
+    for check in checks:
+        if check["norm"] == norm and check["radius"] == check["eps"] and check["eps"] <= eps:
+            images |= bitmap(check["outcomes"]["found"], check["n"])
+    return images
 
 
 class Checked:
@@ -40,20 +42,6 @@ class Checked:
 
     def one(self, row: Row, seed: int, name: str, norm: str | None) -> Check | None:
         return next((check for check in self.of(row, seed) if (check["check"], check["norm"]) == (name, norm)), None)
-
-    def breaks(self, row: Row, seed: int) -> Iterator[Break]:
-        """What belongs to the network's unions, too: the examples of the other checks lie outside the ball."""
-        for check in self.of(row, seed):
-            if check["norm"] and check["radius"] == check["eps"] and check["found"]:
-                yield Break(check["norm"], check["eps"], bitmap(check["outcomes"]["found"], check["n"]))
-
-    def broken(self, row: Row, seed: int, norm: str | None, eps: float) -> int:
-        """The images that checks broke inside a ball, as an integer."""
-        images = 0
-        for one in self.breaks(row, seed):
-            if one.norm == norm and one.eps <= eps:
-                images |= one.images
-        return images
 
 
 def _is_of(grid: Grid, check: Check, record: Record) -> bool:

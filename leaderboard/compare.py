@@ -18,6 +18,8 @@ from tabulate import tabulate
 from benchmark.errors import RequestError
 from benchmark.outcomes import bitmap
 from benchmark.types import canonical
+from leaderboard.check_records import CHECK
+from leaderboard.checked import Check, broken
 from leaderboard.match import Record
 from leaderboard.paired import Difference, Paired, Separate, paired
 from leaderboard.records import read
@@ -60,9 +62,12 @@ class Change:
         return self.p < ALPHA
 
 
-def figures(records: Iterable[Record]) -> dict[Name, Figure]:
-    """Every figure of a run. A union is as the board's: the norm's attacks at that ε, and what smaller balls broke,
-    over the seeds that have all these attacks."""
+def figures(records: Iterable[Record], checks: Iterable[Check] = ()) -> dict[Name, Figure]:
+    """Every figure of a run. A union is as the board's: the norm's attacks at that ε, and what smaller balls and checks
+    broke, over the seeds that have all these attacks."""
+    checked: dict[str, list[Check]] = defaultdict(list)
+    for check in checks:
+        checked[check["keys"]["network"]].append(check)
     cells: dict[Name, dict[int, list[Record]]] = defaultdict(lambda: defaultdict(list))
     tried: dict[tuple, list[Record]] = defaultdict(list)
     for record in records:
@@ -79,11 +84,15 @@ def figures(records: Iterable[Record]) -> dict[Name, Figure]:
         whole = {seed: records for seed, records in by_seed.items() if len(records) == len(attacks)}
         if name[3] != UNION:
             found[name] = _figure(name[3], by_seed)
-        elif len(attacks) > 1 and whole:
+        elif (len(attacks) > 1 or checked) and whole:
             for seed, records in whole.items():
                 eps, norm, runtime = (records[0][key] for key in ("eps", "norm", "runtime"))
                 records += [record for record in tried[*name[:3], seed, norm, runtime] if record["eps"] < eps]
             found[name] = _figure(UNION, whole)
+            for seed, (record, *_) in whole.items():
+                if record["runtime"] is None:
+                    lost = broken(checked[record["keys"]["network"]], record["norm"], record["eps"])
+                    found[name].outcomes[seed] &= ~lost
     return found
 
 
@@ -155,6 +164,11 @@ def _alone(first: dict[Name, Figure], second: dict[Name, Figure], where: Path) -
     return [f"{len(lone)} figures stand in {where} alone: {printable(', '.join(rows[:5]))}{more}"]
 
 
+def _read(folder: Path) -> dict[Name, Figure]:
+    checks = folder / "checks.jsonl"
+    return figures(read(folder / "records.jsonl"), read(checks, CHECK) if checks.exists() else ())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; the exit status is described above."""
     parser = argparse.ArgumentParser(
@@ -167,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--all", action="store_true", help="list what has not changed, too")
     asked = parser.parse_args(arguments)
     try:
-        before, after = (figures(read(folder / "records.jsonl")) for folder in (asked.a, asked.b))
+        before, after = (_read(folder) for folder in (asked.a, asked.b))
     except RequestError as error:
         print(error, file=sys.stderr)
         return 2

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from benchmark.claims import Measure, Row
 from benchmark.outcomes import bitmap
 from benchmark.types import Grid, Suite
-from leaderboard.checked import Checked
+from leaderboard.checked import Checked, broken
 from leaderboard.match import Place, Record
 
 CLEAN = Measure()
@@ -39,8 +39,8 @@ class Figures:
         """
         found = self.by_attacks(row, measure)
         if measure.attack is None and measure.eps is not None:
-            broken = {seed: self.checked.broken(row, seed, measure.norm, measure.eps.value) for seed in found}
-            return {seed: right & ~broken[seed] for seed, right in found.items()}
+            inside = (measure.norm, measure.eps.value)
+            return {seed: right & ~broken(self.checked.of(row, seed), *inside) for seed, right in found.items()}
         return found
 
     def by_attacks(self, row: Row, measure: Measure) -> dict[int, int]:

@@ -65,7 +65,9 @@ def _short_table(suite: Suite, table: Table) -> str:
     drawn = tabulate(lines, heads, tablefmt="simple", disable_numparse=True, colalign=sides)
     more = len(table.rows) - ROWS
     last = [f"… and {more} more in leaderboard.md"] if more > 0 else []
-    about = f"{printable(table.grid.name)}: {subset(table)}; unverified, so not ranked"
+    sound = sum(row.verdict.sound for row in table.rows)
+    trust = f"{sound} of {len(table.rows)} rows are sound" if sound else "unverified, so not ranked"
+    about = f"{printable(table.grid.name)}: {subset(table)}; {trust}"
     return "\n".join([about, drawn, *last])
 
 
