@@ -2,6 +2,7 @@
 
 import torch
 
+from benchmark.engine.attack import columns
 from benchmark.engine.crafting import State
 from benchmark.engine.evasion import GradientAttack
 from benchmark.engine.losses import LOSSES, Loss, dlr_towards
@@ -103,16 +104,16 @@ class APGD(GradientAttack):
         self._record(state, gradient, self.objective(state)(logits, state["label"]))
         gradient = self._at_checkpoint(state, gradient)
         origin, point = state["origin"], state["point"]
-        step = _column(state["step_size"], point) * self.steepest(gradient, point)
+        step = columns(state["step_size"], point) * self.steepest(gradient, point)
         ahead = self.within(origin, point + step) - point
-        inertia = _column(torch.where(state["step"] > 0, _INERTIA, 0.0), point)
+        inertia = columns(torch.where(state["step"] > 0, _INERTIA, 0.0), point)
         moved = point + (1 - inertia) * ahead + inertia * (point - state["previous"])
         state |= {"previous": point, "point": self.within(origin, moved)}
 
     def _record(self, state: State, gradient: torch.Tensor, loss: torch.Tensor) -> None:
         """Take note of the loss at the point, and of the point if it is the best of the run so far."""
         better = loss > state["top_loss"]
-        wide = _column(better, gradient)
+        wide = columns(better, gradient)
         state |= {
             "rises": state["rises"] + (loss > state["loss"]),
             "loss": loss,
@@ -128,7 +129,7 @@ class APGD(GradientAttack):
         oscillates = state["rises"] <= _PROGRESS * window
         stalls = ~state["halved"] & (state["checked_loss"] >= state["top_loss"])
         halve = due & (oscillates | stalls)
-        wide = _column(halve, gradient)
+        wide = columns(halve, gradient)
         state |= {
             "step_size": torch.where(halve, state["step_size"] / 2, state["step_size"]),
             "point": torch.where(wide, state["top_point"], state["point"]),
@@ -154,7 +155,3 @@ def _windows(steps: int) -> list[int]:
         ends[place] = length
         length = max(length - shrink, least)
     return ends
-
-
-def _column(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    return values.view(-1, *[1] * (like.ndim - 1))

@@ -1,4 +1,4 @@
-"""ART's contract, once for attacks that are no walk in a ball: labels, numpy arrays or tensors, seeds, passes."""
+"""ART's contract, once for all our attacks: parameters, labels, numpy arrays or tensors, seeds, passes."""
 
 from abc import abstractmethod
 from typing import ClassVar
@@ -16,7 +16,7 @@ from benchmark.engine.oracle import PRECISIONS, Oracle
 
 
 class Attack(EvasionAttack):
-    """Base of the attacks that choose their own way: minimum-norm, universal, hard-label ones, and ensembles.
+    """Base of all: those that walk in a ball, minimum-norm, universal and hard-label ones, and ensembles.
 
     estimator: an ART PyTorchClassifier whose model takes pixels in [0, 1]. norm: one of the class's `norms`; precision,
     where it is a parameter: "auto", "fp32" or "bf16" (see `Oracle`). y are the true labels. No global random state is
@@ -59,9 +59,10 @@ class Attack(EvasionAttack):
 
     @property
     def oracle(self) -> Oracle:
-        """Where gradients and the judge's word come from."""
-        if self._oracle is None or self._oracle.module is not self.estimator.model:
-            self._oracle = self.oracle_class(self.estimator.model, self.precision)
+        """Where gradients and the judge's word come from; it counts the passes since the attack was made."""
+        model = self.estimator.model
+        if self._oracle is None or self._oracle.module is not model or self._oracle.precision != self.precision:
+            self._oracle = self.oracle_class(model, self.precision)
         return self._oracle
 
     @property
@@ -98,10 +99,13 @@ class Attack(EvasionAttack):
         for name, least in self.least:
             if not getattr(self, name) >= least:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}")
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"precision is {self.precision!r}; it must be one of {', '.join(PRECISIONS)}")
+        self._check_choice("precision", PRECISIONS)
         if self._norm.name not in self.norms:
             raise ValueError(f"norm is {self.norm!r}; {type(self).__name__} takes {', '.join(self.norms)}")
+
+    def _check_choice(self, name: str, known: tuple[str, ...]) -> None:
+        if getattr(self, name) not in known:
+            raise ValueError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(known)}")
 
 
 def columns(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

@@ -104,5 +104,4 @@ class AutoAttack(Attack):
 
     def _check_params(self) -> None:
         super()._check_params()
-        if self.mode not in _MODES:
-            raise ValueError(f"mode is {self.mode!r}; it must be one of {', '.join(_MODES)}")
+        self._check_choice("mode", _MODES)

@@ -4,15 +4,12 @@ import copy
 
 import numpy as np
 import torch
-from art.estimators.classification.classifier import ClassifierMixin
-from art.estimators.estimator import BaseEstimator, LossGradientsMixin
 
 from benchmark.engine import twin
 from benchmark.engine.ball_attack import BallAttack
 from benchmark.engine.crafting import State
 from benchmark.engine.losses import CLASSES_NEEDED, LOSSES, Loss, score, succeeded
 from benchmark.engine.memory import Room
-from benchmark.engine.oracle import PRECISIONS, Oracle
 
 THROUGH_CLIPS = ("auto", "never", "always")
 
@@ -36,18 +33,6 @@ class GradientAttack(BallAttack):
     ]
     losses: tuple[str, ...] = tuple(LOSSES)
     least = (*BallAttack.least, ("max_iter", 1), ("num_random_init", 0))
-    _estimator_requirements = (BaseEstimator, LossGradientsMixin, ClassifierMixin)
-
-    def __init__(self, estimator, **parameters):
-        self._oracle: Oracle | None = None
-        super().__init__(estimator, **parameters)
-
-    @property
-    def oracle(self) -> Oracle:
-        model = self.estimator.model
-        if self._oracle is None or self._oracle.module is not model or self._oracle.precision != self.precision:
-            self._oracle = Oracle(model, self.precision)
-        return self._oracle
 
     @property
     def runs(self) -> int:
@@ -107,7 +92,6 @@ class GradientAttack(BallAttack):
     def _check_params(self) -> None:
         super()._check_params()
         self._check_choice("loss", self.losses)
-        self._check_choice("precision", PRECISIONS)
         self._check_choice("through_clips", THROUGH_CLIPS)
         if self.estimator.nb_classes < CLASSES_NEEDED[self.loss]:
             raise ValueError(f"loss is {self.loss!r}; for {self.estimator.nb_classes} classes use 'margin'")

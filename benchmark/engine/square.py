@@ -10,6 +10,8 @@ from functools import lru_cache
 
 import torch
 from art.estimators.classification import PyTorchClassifier
+from art.estimators.classification.classifier import ClassifierMixin
+from art.estimators.estimator import BaseEstimator
 
 from benchmark.engine.ball_attack import BallAttack
 from benchmark.engine.crafting import State
@@ -65,6 +67,7 @@ class Square(BallAttack):
     modes = ("examples", "decide")
     searches = SEARCHES
     least = (*BallAttack.least, ("queries", 2), ("restarts", 1))
+    _estimator_requirements = (BaseEstimator, ClassifierMixin)
 
     def __init__(
         self,
