@@ -10,15 +10,26 @@ from torch.nn import functional
 
 from benchmark.engine import twin
 from benchmark.engine.apgd import APGD
+from benchmark.engine.ball import distance
+from benchmark.engine.carlini_wagner import CarliniWagnerL2, CarliniWagnerLInf
+from benchmark.engine.deepfool import DeepFool
+from benchmark.engine.fab import FAB
 from benchmark.engine.judging import stands
 from benchmark.engine.losses import margin
 from benchmark.engine.pgd import PGD
+from benchmark.engine.universal import UniversalPerturbation
 from benchmark.plugins import Registry
 from benchmark.types import Budget
 from tests.quantised_networks import logits, network, quantised
 from tests.small_networks import classifier, digit_images, prepared, trained
 
 EPS = 0.1
+MINIMUM_NORM = {
+    DeepFool: {"norm": "2"},
+    FAB: {"norm": "inf", "max_iter": 10, "targets": 3},
+    CarliniWagnerL2: {"max_iter": 40, "learning_rate": 0.1, "searches": 3, "const": 0.1},
+    CarliniWagnerLInf: {"max_iter": 20, "learning_rate": 0.2, "largest_const": 10, "finest": 0.1},
+}
 
 
 @cache
@@ -114,7 +125,55 @@ def test_nothing_of_it_is_left_behind():
     assert built.num_random_init == 1 and not torch.equal(gradient, through)
 
 
-@pytest.mark.parametrize("name", ["pgd", "apgd", "bim"])
+@pytest.mark.parametrize("kind", MINIMUM_NORM)
+def test_a_minimum_norm_attack_searches_again_and_gives_back_the_nearer(kind):
+    x, y = digit_images(60)
+    module = tuned(2)
+    right = stands(module, x, y)
+    found, passes = {}, {}
+    for through in ("never", "auto"):
+        built = kind(classifier(module), through_clips=through, **MINIMUM_NORM[kind])
+        examples = built.generate(x, y)
+        length = distance(examples, x, built.norm)
+        broken = right & ~stands(module, examples, y)
+        assert torch.equal(broken, right & (length > 0)), "gave back what is no success"
+        found[through] = torch.where(broken, length, torch.inf)
+        passes[through] = built.passes.backward
+    assert (found["auto"] <= found["never"]).all(), "lost what was found without it"
+    assert (found["auto"] < found["never"]).any()
+    assert passes["auto"] > passes["never"]
+
+
+@pytest.mark.parametrize("kind", MINIMUM_NORM)
+def test_a_minimum_norm_attack_searches_other_networks_once(kind):
+    x, y = digit_images(10)
+    module = quantised(network(), 8)
+    without, auto = (kind(classifier(module), through_clips=how, **MINIMUM_NORM[kind]) for how in ("never", "auto"))
+    assert torch.equal(without.generate(x, y), auto.generate(x, y))
+    assert without.passes == auto.passes
+
+
+def test_what_is_near_enough_is_not_searched_again():
+    x, y = digit_images(30)
+    module = tuned(2)
+    made = [FAB(classifier(module), enough=1.0, through_clips=how, max_iter=5, targets=2) for how in ("never", "auto")]
+    never, auto = (one.generate(x, y) for one in made)
+    found = (never != x).flatten(1).any(1)
+    assert found.sum() > 20 and torch.equal(never[found], auto[found])
+    assert made[1].passes.backward < 1.5 * made[0].passes.backward
+
+
+def test_a_universal_perturbation_is_fitted_again():
+    train = prepared().training.train
+    images, labels = train.pixels(slice(100)).numpy(), train.labels[:100].numpy()
+    passes = {}
+    for bits in (2, 8):
+        built = UniversalPerturbation(classifier(quantised(network(), bits)), eps=EPS, epochs=2)
+        passes[bits] = built.fit(images, labels).passes.backward
+    assert passes[2] == 2 * passes[8] == 2 * 2 * 100
+
+
+@pytest.mark.parametrize("name", ["pgd", "apgd", "bim", "deepfool", "cw", "fab"])
 def test_suites_can_switch_it(name):
     build = Registry().find("attack", name).load().attack
     estimator, budget = trained(robust=False), Budget("inf", EPS, 64)

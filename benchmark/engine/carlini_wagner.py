@@ -123,6 +123,7 @@ class CarliniWagnerL2(CarliniWagner):
         confidence: float = 0.0,
         batch_size: int = 128,
         precision: str = "auto",
+        through_clips: str = "auto",
         seed: int = 0,
     ):
         super().__init__(
@@ -135,6 +136,7 @@ class CarliniWagnerL2(CarliniWagner):
             confidence=confidence,
             batch_size=batch_size,
             precision=precision,
+            through_clips=through_clips,
             seed=seed,
             enough=0.0,
         )
@@ -191,6 +193,7 @@ class CarliniWagnerLInf(CarliniWagner):
         confidence: float = 0.0,
         batch_size: int = 128,
         precision: str = "auto",
+        through_clips: str = "auto",
         seed: int = 0,
     ):
         super().__init__(
@@ -206,6 +209,7 @@ class CarliniWagnerLInf(CarliniWagner):
             confidence=confidence,
             batch_size=batch_size,
             precision=precision,
+            through_clips=through_clips,
             seed=seed,
             enough=0.0,
         )

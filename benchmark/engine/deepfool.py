@@ -64,6 +64,7 @@ class DeepFool(MinimumNorm):
         candidates: int = 9,
         batch_size: int = 128,
         precision: str = "auto",
+        through_clips: str = "auto",
         seed: int = 0,
     ):
         super().__init__(
@@ -74,6 +75,7 @@ class DeepFool(MinimumNorm):
             candidates=candidates,
             batch_size=batch_size,
             precision=precision,
+            through_clips=through_clips,
             seed=seed,
             enough=0.0,
         )

@@ -11,8 +11,6 @@ from benchmark.engine.crafting import State
 from benchmark.engine.losses import CLASSES_NEEDED, LOSSES, Loss, score, succeeded
 from benchmark.engine.memory import Room
 
-THROUGH_CLIPS = ("auto", "never", "always")
-
 
 class GradientAttack(BallAttack):
     """Base of the attacks that follow the input gradient inside an ℓp ball.
@@ -61,17 +59,11 @@ class GradientAttack(BallAttack):
 
     def _craft(self, images: torch.Tensor, labels: torch.Tensor, index: torch.Tensor, seed: int) -> None:
         Room()(self.oracle.refresh, images[:4].to(self.device))
-        clean = images.clone() if self._passes_clips() else None
+        through = "never" if (self.through_clips, self.mode) == ("auto", "last") else self.through_clips
+        clean = images.clone() if twin.is_passed_through(self.estimator.model, through) else None
         super()._craft(images, labels, index, seed)
         if clean is not None:
             self._craft_through_clips(images, clean, labels, index, seed)
-
-    def _passes_clips(self) -> bool:
-        if self.through_clips == "never" or (self.through_clips == "auto" and self.mode == "last"):
-            return False
-        parts = self.estimator.model.modules()
-        bits = [part.bits for part in parts if isinstance(part, twin.InputQuantiser)]
-        return bool(bits) and (self.through_clips == "always" or min(bits) <= twin.LOW_BITS)
 
     def _craft_through_clips(
         self, images: torch.Tensor, clean: torch.Tensor, labels: torch.Tensor, index: torch.Tensor, seed: int
@@ -92,7 +84,7 @@ class GradientAttack(BallAttack):
     def _check_params(self) -> None:
         super()._check_params()
         self._check_choice("loss", self.losses)
-        self._check_choice("through_clips", THROUGH_CLIPS)
+        self._check_choice("through_clips", twin.THROUGH_CLIPS)
         if self.estimator.nb_classes < CLASSES_NEEDED[self.loss]:
             raise ValueError(f"loss is {self.loss!r}; for {self.estimator.nb_classes} classes use 'margin'")
         if self.targeted and self.loss.startswith("dlr"):  # its ratio is best where other classes lead the target

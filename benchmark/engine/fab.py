@@ -43,6 +43,7 @@ class FAB(MinimumNorm):
         enough: float = 0.0,
         batch_size: int = 128,
         precision: str = "auto",
+        through_clips: str = "auto",
         seed: int = 0,
     ):
         super().__init__(
@@ -57,6 +58,7 @@ class FAB(MinimumNorm):
             enough=enough,
             batch_size=batch_size,
             precision=precision,
+            through_clips=through_clips,
             seed=seed,
         )
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import torch
 
+from benchmark.engine import twin
 from benchmark.engine.attack import Attack, columns
 from benchmark.engine.losses import score, succeeded
 
@@ -22,13 +23,41 @@ class MinimumNorm(Attack):
     is found. No point that the judge has not seen is ever given back.
 
     enough: an example is done once one is found at this distance, in pixels; 0: never, look for the nearest.
+    through_clips: whether a quantised twin is searched a second time, with gradients that pass through clipped
+    activations as if they were not clipped; the nearer example of both is given back. "auto": if the twin has a layer
+    of at most twin.LOW_BITS activation bits; "always": any twin. A network that clips nothing is searched once.
     """
 
-    attack_params: ClassVar = [*Attack.attack_params, "enough", "precision"]
+    attack_params: ClassVar = [*Attack.attack_params, "enough", "precision", "through_clips"]
     least = (*Attack.least, ("enough", 0))
 
     def _craft(self, images: torch.Tensor, labels: torch.Tensor, index: torch.Tensor, seed: int) -> None:
         self.oracle.refresh(images[:4].to(self.device))
+        clean = images.clone() if twin.is_passed_through(self.estimator.model, self.through_clips) else None
+        self._search(images, labels, index, seed)
+        if clean is not None:
+            self._search_through_clips(images, clean, labels, index, seed + 2**62)  # with other random draws
+
+    def _search_through_clips(
+        self, images: torch.Tensor, clean: torch.Tensor, labels: torch.Tensor, index: torch.Tensor, seed: int
+    ) -> None:
+        distance = self._found(images, clean)
+        rows = (distance > float(self.enough)).nonzero().squeeze(1)
+        if not len(rows):
+            return
+        again, own = clean[rows], rows.to(labels.device)
+        with twin.passing_through_clips():
+            self._search(again, labels[own], index[own], seed)
+        nearer = self._found(again, clean[rows]) < distance[rows]
+        images[rows[nearer]] = again[nearer]
+
+    def _found(self, images: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
+        """Each example's distance, [n]; inf where nothing was found, or nothing was looked for."""
+        length = self._length(images - clean)
+        return torch.where(length > 0, length, torch.inf)
+
+    def _search(self, images: torch.Tensor, labels: torch.Tensor, index: torch.Tensor, seed: int) -> None:
+        """Overwrite `images`, clean ones, with what is found from them."""
         queue = (~succeeded(score(self._judged(images), labels))).nonzero().squeeze(1).cpu()
         active: State = {}
         while len(queue) or active:
@@ -42,6 +71,10 @@ class MinimumNorm(Attack):
             if done.any():
                 images[active["position"][done].to(images.device)] = active["best"][done].to(images.device)
                 active = {name: value[~done] for name, value in active.items()} if not done.all() else {}
+
+    def _check_params(self) -> None:
+        super()._check_params()
+        self._check_choice("through_clips", twin.THROUGH_CLIPS)
 
     @abstractmethod
     def begin(self, state: State, seed: int) -> None:

@@ -21,6 +21,7 @@ from benchmark.engine.ranges import Calibration, input_range
 
 LAYERS = (_ConvNd, nn.Linear)
 LOW_BITS = 4  # at these and fewer a layer's function is more the quantiser's than the weights'
+THROUGH_CLIPS = ("auto", "never", "always")
 _SMALLEST = 1e-12  # what a range is at least: a channel of zeros has none
 
 _through_clips: ContextVar[bool] = ContextVar("through_clips", default=False)
@@ -127,6 +128,13 @@ def passing_through_clips() -> Iterator[None]:
         yield
     finally:
         _through_clips.reset(before)
+
+
+def is_passed_through(module: nn.Module, through_clips: str) -> bool:
+    """Whether attacks try `passing_through_clips` as well: on any quantised input if through_clips is "always", and if
+    it is "auto" where some layer's has at most LOW_BITS, so that most of it may be clipped."""
+    bits = [part.bits for part in module.modules() if isinstance(part, InputQuantiser)]
+    return through_clips != "never" and bool(bits) and (through_clips == "always" or min(bits) <= LOW_BITS)
 
 
 @torch.no_grad()

@@ -1,6 +1,6 @@
 """Carlini & Wagner (2017): ℓ2 with a binary search of the constant, ℓ∞ with a threshold that is made ever smaller."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from benchmark.engine.carlini_wagner import CarliniWagnerL2, CarliniWagnerLInf
 
@@ -17,6 +17,7 @@ def attack(
     searches: Annotated[int, "searches > 0"] = 9,
     const: Annotated[float, "const > 0"] = 1e-3,
     confidence: Annotated[float, "confidence >= 0"] = 0.0,
+    through_clips: Literal["auto", "never", "always"] = "auto",
 ):
     shared = {
         "max_iter": steps,
@@ -24,6 +25,7 @@ def attack(
         "confidence": confidence,
         "batch_size": budget.batch_size,
         "precision": "fp32",
+        "through_clips": through_clips,
     }
     if budget.norm == "inf":  # there is no binary search, and c begins where it counts
         return CarliniWagnerLInf(estimator, **shared)

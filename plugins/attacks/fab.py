@@ -1,6 +1,6 @@
 """FAB-T: projections on linearised boundaries towards each of the likeliest classes (Croce & Hein, 2020)."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from benchmark.engine.fab import FAB
 
@@ -15,6 +15,7 @@ def attack(
     steps: Annotated[int, "steps > 0"] = 100,
     targets: Annotated[int, "targets > 0"] = 9,
     restarts: Annotated[int, "restarts > 0"] = 1,
+    through_clips: Literal["auto", "never", "always"] = "auto",
 ):
     return FAB(
         estimator,
@@ -24,4 +25,5 @@ def attack(
         restarts=restarts,
         batch_size=budget.batch_size,
         precision="fp32",
+        through_clips=through_clips,
     )
