@@ -21,7 +21,7 @@ ARGUMENTS = {
     ("attack", "apgd"): "{steps: 10}",
     ("attack", "square"): "{queries: 150}",
     ("attack", "autoattack"): "{steps: 10, targets: 2, queries: 100}",
-    ("attack", "cw"): "{steps: 40, learning_rate: 0.1, searches: 3, const: 0.5}",
+    ("attack", "cw"): "{steps: 20, learning_rate: 0.2, searches: 3, const: 0.5}",
     ("attack", "fab"): "{steps: 10, targets: 2}",
     ("attack", "hop_skip_jump"): "{steps: 6, init_eval: 30}",
     ("attack", "universal"): "{epochs: 5, images: 200}",
@@ -62,7 +62,7 @@ ART = {
     "NewtonFool": "max_iter: 30",
     "ProjectedGradientDescent": "max_iter: 10",
     "ProjectedGradientDescentPyTorch": "max_iter: 10",
-    "SignOPTAttack": "max_iter: 1, query_limit: 100",
+    "SignOPTAttack": "max_iter: 1, query_limit: 100, num_trial: 20, k: 50",
     "SquareAttack": "max_iter: 50",
 }
 # … and what these may fail: NewtonFool is weak, the others have too few queries here
