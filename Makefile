@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: quickstart fashion test parity deployed speed clean
+.PHONY: quickstart fashion test parity attacks deployed speed clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/python -m benchmark.run suites/quickstart.yaml
@@ -20,6 +20,10 @@ parity: $(VENV)/installed-test
 	TQDM_DISABLE=1 $(BIN)/python -m tests.parity
 	TQDM_DISABLE=1 $(BIN)/python -m tests.parity_apgd
 	TQDM_DISABLE=1 $(BIN)/python -m tests.parity_trades
+
+# Every attack beside other libraries', on two Fashion-MNIST networks, as one table. Hours; goes on after a kill.
+attacks: $(VENV)/installed-test
+	TQDM_DISABLE=1 $(BIN)/python -m tests.parity_attacks
 
 # Artifacts beside their networks: agreement, kernels, bytes, memory and latency. Wants an idle machine.
 deployed: $(VENV)/installed-test

@@ -106,6 +106,12 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory) -> Path:
+    """Where the digits networks of `tests.speed.grounds` are kept, trained once for all tests."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
 def desk(tmp_path) -> Desk:
     return Desk(tmp_path)

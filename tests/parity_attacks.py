@@ -1,113 +1,162 @@
 """Each attack beside other implementations, on the same networks and examples: `python -m tests.parity_attacks`.
 
-Ours is the plugin as a suite runs it. Robust accuracy at one ε; of minimum-norm attacks also the median distance, over
-what is right on its clean image and broken. Whoever crafts, one judge decides. A peer that is not installed (adv-lib
-is optional) is left out.
+Ours is the plugin as a suite runs it; the settings are those of `parity_comparisons`. Two eight-layer CNNs, standardly
+and adversarially trained. Whoever crafts, one fp32 judge decides. Every finished run is a line of a file, from which a
+killed command goes on; at the end, or with `--report FILE`, one table is printed.
 """
 
 import argparse
+import hashlib
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib.metadata import version
+from pathlib import Path
 
-import numpy as np
 import torch
 
-from benchmark.data import Prepared, prepare, search_roots
+from benchmark.data import Prepared, cache_folder, prepare
+from benchmark.device import DEVICES, resolve
 from benchmark.engine.ball import distance, inside
+from benchmark.engine.estimator import counting
 from benchmark.engine.judging import stands
-from benchmark.plugins import Registry
-from benchmark.stages.network import Network, fresh
-from benchmark.types import Recipe
-from tests.parity import OneRun
-from tests.parity_peers import PEERS, Case
+from benchmark.errors import LeanarmorError, RequestError
+from benchmark.outcomes import pack
+from benchmark.stages.network import Network
+from benchmark.stages.workplace import compute_exactly, seed_everything
+from tests.parity_comparisons import COMPARISONS, MISSING, Comparison
+from tests.parity_peers import Case
+from tests.parity_table import report
+from tests.speed.grounds import Ground, ground
+from tests.speed.ledger import Ledger
+from tests.speed.words import say
 
-# how each network is trained from the one before, and ε that are neither trivial nor hopeless for it
-NETWORKS = {
-    "digits": {
-        "standard": ({"epochs": 20, "lr": 0.05, "batch_size": 32}, {"inf": 0.075, "2": 0.45, "1": 1.0}),
-        "pgd_at": ({"epochs": 3, "eps": 0.1, "lr": 0.02, "batch_size": 32}, {"inf": 0.15, "2": 0.65, "1": 1.5}),
-    },
-    "fashion_mnist": {
-        "standard": ({"epochs": 4, "lr": 0.05}, {"inf": 0.02, "2": 0.3, "1": 2.0}),
-        "pgd_at": ({"epochs": 1, "eps": 0.1, "lr": 0.02}, {"inf": 0.1, "2": 1.0, "1": 5.0}),
-    },
+# ε that are neither trivial nor hopeless
+EPS = {
+    "digits": {"standard": {"inf": 0.075, "2": 0.45}, "adversarial": {"inf": 0.15, "2": 0.65}},
+    "cnn": {"standard": {"inf": 0.02, "2": 0.3}, "adversarial": {"inf": 0.1, "2": 1.0}},
 }
-TRAINING_IMAGES = {"digits": None, "fashion_mnist": 10_000}
-MOST = {"hop_skip_jump": 100}  # examples, where an example takes thousands of queries
+LIBRARIES = ("torch", "adversarial-robustness-toolbox", "torchattacks", "foolbox", "adv-lib")
 
 
 @dataclass(frozen=True)
-class Row:
-    """What one implementation made of one attack. distance: the median, None if the attack is not minimum-norm."""
+class Target:
+    """A network of a ground, as the ledger and the table call it."""
 
-    network: str
-    attack: str
-    norm: str
-    eps: float
-    peer: str
-    n: int
-    robust: float
-    distance: float | None
-    seconds: float
+    name: str
+    network: Network
+    data: Prepared
+    eps: dict[str, float]
 
-
-def networks(dataset: str, examples: int | None) -> Iterator[tuple[str, Network, Prepared, dict[str, float]]]:
-    """The eight-layer CNN, standardly trained, and then adversarially: valid until the next is asked for."""
-    registry = Registry()
-    roots = search_roots()
-    data = prepare(registry.find("dataset", dataset).load().dataset(roots), TRAINING_IMAGES[dataset], examples)
-    network = fresh(registry, Recipe("model", "eight_layer_cnn"), data, "cpu", seed=0)
-    for name, (options, eps) in NETWORKS[dataset].items():
-        registry.find("training", name).load().train(network.estimator("cpu"), data.training, OneRun(0), **options)
-        network.module.eval()
-        yield name, network, data, eps
+    def case(self, comparison: Comparison, seed: int) -> Case:
+        most = min(comparison.most or len(self.data.test), len(self.data.test))
+        data = prepare(self.data.dataset, self.data.train_limit, most, self.data.device)
+        return Case(self.network, data, comparison.norm, self.eps[comparison.norm], seed)
 
 
-def rows(dataset: str, attacks: list[str], examples: int | None) -> Iterator[Row]:
-    for name, network, data, eps in networks(dataset, examples):
-        for (attack, norm), peers in PEERS.items():
-            if attack in attacks:
-                most = min(MOST.get(attack, len(data.test)), len(data.test))
-                case = Case(network, prepare(data.dataset, data.train_limit, most), norm, eps[norm])
-                minimum = Registry().find("attack", attack).constant("MINIMUM_NORM", default=False)
-                for peer, run in peers.items():
-                    if peer != "adv-lib" or find_spec("adv_lib"):
-                        torch.manual_seed(0)
-                        np.random.seed(0)
-                        started = time.perf_counter()
-                        made = run(case)
-                        seconds = time.perf_counter() - started
-                        yield Row(name, attack, norm, case.eps, peer, most, *judged(case, made, minimum), seconds)
+def targets(at: Ground) -> list[Target]:
+    return [Target(f"{at.name}, {name}", at.network(name), at.data, eps) for name, eps in EPS[at.name].items()]
 
 
-def judged(case: Case, made: torch.Tensor, minimum: bool) -> tuple[float, float | None]:
-    """Robust accuracy and median distance."""
-    right = stands(case.network.module, case.images, case.labels)
-    broken = ~stands(case.network.module, made, case.labels)
+def compare(ledger: Ledger, target: Target, comparison: Comparison) -> None:
+    """Run what the ledger lacks: every seed of every peer that is installed."""
+    for seed in range(comparison.seeds):
+        for who, run in comparison.peers.items():
+            if who in MISSING or ledger.get(comparison.part, target.name, who, seed):
+                continue
+            case = target.case(comparison, seed)
+            seed_everything(seed)
+            started = time.perf_counter()
+            with counting(case.network.module) as spent:
+                made = run(case).detach()
+            seconds = time.perf_counter() - started
+            ledger.add(
+                comparison.part,
+                target.name,
+                who,
+                seed,
+                n=len(case.labels),
+                eps=case.eps,
+                **judged(case, made),
+                passes=[spent.forward, spent.backward],
+                seconds=round(seconds, 1),
+            )
+            say(f"{target.name}: {comparison.part} by {who}, seed {seed}: {seconds:.0f} s")
+
+
+def judged(case: Case, made: torch.Tensor) -> dict[str, object]:
+    """Which examples stand at ε; the distance of each that is right on its clean image, None: nothing was found."""
+    module = case.network.module
+    right = stands(module, case.images, case.labels)
+    broken = ~stands(module, made, case.labels)
     robust = right & ~(broken & inside(made, case.images, case.norm, case.eps))
-    found = distance(made, case.images, case.norm)[right & broken]
-    return float(robust.float().mean()), float(found.median()) if minimum else None
+    found = torch.where(broken, distance(made, case.images, case.norm), torch.inf)[right]
+    distances = [None if value == torch.inf else float(f"{value:.5g}") for value in found.tolist()]
+    return {"robust": pack(robust.tolist()), "distances": distances}
 
 
-def main() -> None:
-    names = sorted({attack for attack, _ in PEERS})
-    parser = argparse.ArgumentParser("python -m tests.parity_attacks", description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status."""
+    try:
+        return _main(_parse(arguments))
+    except LeanarmorError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, RequestError) else 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    names = list(dict.fromkeys(one.attack for one in COMPARISONS))
+    parser = argparse.ArgumentParser("python -m tests.parity_attacks", description="Our attacks beside others'.")
+    parser.add_argument("--network", choices=list(EPS), default="cnn", help="of Fashion-MNIST (cnn) or of the digits")
     parser.add_argument("--attack", action="append", choices=names, help="only this one (several may be given)")
-    parser.add_argument("--examples", type=int, help="test images (default: all there are; of digits, 599)")
-    parser.add_argument("--dataset", choices=list(NETWORKS), default="digits")
-    options = parser.parse_args()
+    parser.add_argument("--norm", choices=["inf", "2"], help="only this one")
+    parser.add_argument("--examples", type=int, default=500, help="test images (default: %(default)s)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="where the dataset is, if not at its usual place")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--out", type=Path, default=Path("results/parity.jsonl"), help="default: %(default)s")
+    parser.add_argument("--cache", type=Path, default=cache_folder() / "speed", help="trained networks are kept here")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="print the table of what was run; run nothing")
+    return parser.parse_args(arguments)
+
+
+def _main(options: argparse.Namespace) -> int:
+    if options.report:
+        if not options.report.is_file():
+            raise RequestError(f"--report {options.report}: there is no such file")
+        print(report(Ledger(options.report)))
+        return 0
+    if options.examples < 1:
+        raise RequestError(f"--examples {options.examples}: must be at least 1")
     warnings.simplefilter("ignore")  # the peers' own
-    print(
-        f"{'network':10} {'attack':14} {'norm':>4} {'ε':>6} {'n':>5} {'by':14} {'robust %':>8} {'median':>8} {'s':>7}"
-    )
-    for row in rows(options.dataset, options.attack or names, options.examples):
-        median = "" if row.distance is None else f"{row.distance:.4f}"
-        where = f"{row.network:10} {row.attack:14} {row.norm:>4} {row.eps:6g} {row.n:5}"
-        print(f"{where} {row.peer:14} {100 * row.robust:8.1f} {median:>8} {row.seconds:7.1f}", flush=True)
+    compute_exactly()
+    ledger = Ledger(options.out)
+    device = resolve(options.device)
+    made = targets(ground(options.network, options.examples, 1, options.cache, device, options.data, False))
+    for target in made:
+        ledger.begin(target.name, _described(target))
+    for comparison in COMPARISONS:
+        if comparison.attack in (options.attack or [comparison.attack]) and options.norm in (None, comparison.norm):
+            for target in made:
+                compare(ledger, target, comparison)
+    print(report(ledger))
+    return 0
+
+
+def _described(target: Target) -> dict[str, object]:
+    """What every line of a network shares, and what a run that goes on must share with it."""
+    digest = hashlib.sha256()
+    for tensor in target.network.module.state_dict().values():
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return {
+        "examples": len(target.data.test),
+        "weights": digest.hexdigest()[:16],
+        "versions": {name: version(name) for name in LIBRARIES if name not in MISSING},
+    }
 
 
 if __name__ == "__main__":

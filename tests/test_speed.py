@@ -22,12 +22,6 @@ SMALL += ["--curve-examples", "32", "--steps", "5", "--seeds", "2", "--device", 
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    """Where the digits networks are kept, trained once for all tests."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
 def measured(tmp_path_factory, cache):
     """The file of a whole measurement (but for memory, whose processes take long to start)."""
     out = tmp_path_factory.mktemp("measured") / "speed.jsonl"

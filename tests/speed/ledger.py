@@ -27,7 +27,7 @@ class Ledger:
                 try:
                     self._keep(json.loads(text))
                 except (ValueError, KeyError, TypeError):
-                    raise RequestError(f"{path}:{number}: no line of a speed measurement; give another file") from None
+                    raise RequestError(f"{path}:{number}: no line of a measurement; give another file") from None
 
     def add(self, part: str, network: str, who: str, chunk: int, **measured: Any) -> Line:
         line = {"part": part, "network": network, "who": who, "chunk": chunk, **measured}
