@@ -26,7 +26,8 @@ class VerifyTask:
 
     Looked at are at most `size` of the examples that stand on the clean image and at `eps` (pixels) or less, by the
     input judgements "judge 0", … of the crafts "craft 0", …. Of `attacks` examples are made at `radius`, on the input
-    networks "other 0", … or, if there are none, on the network itself.
+    networks "other 0", … or, if there are none, on the network itself. Beside what stands they are shown `control`
+    examples that do not: what an attack cannot break there, it would not find here.
     """
 
     dataset: Recipe
@@ -38,6 +39,7 @@ class VerifyTask:
     eps: float
     radius: float
     attacks: tuple[Recipe, ...] = ()
+    control: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,7 @@ class Kind:
     radius: float | None = None
     norms: tuple[str, ...] = ("inf", "2", "1")
     whole: bool = False
-
-    def size_at(self, level: str) -> int | None:
-        return self.size // QUICK if self.size and level == "quick" else self.size
+    control: int = 0  # examples that the row's attacks have broken, to see whether this one can
 
 
 def _attack(plugin: str, **arguments: object) -> Recipe:
@@ -93,8 +93,10 @@ ZERO, STRONG, TRANSFER, TRAINED = "zero gradient", "strong rerun", "transfer", "
 KINDS = (
     Kind(ZERO, "gradients", 500, "every"),
     Kind(STRONG, "attacked", 500, "every", (_attack("pgd", steps=100, restarts=5, loss="margin"),)),
-    Kind("gradient-free", "attacked", 200, "gradient", (_attack("square", queries=1000),), norms=("inf", "2")),
-    Kind(TRANSFER, "attacked", 500, "every", (_attack("pgd", steps=50),)),
+    Kind(
+        "gradient-free", "attacked", 200, "gradient", (_attack("square", queries=1000),), norms=("inf", "2"), control=50
+    ),
+    Kind(TRANSFER, "attacked", 500, "every", (_attack("pgd", steps=50),), control=50),
     Kind("single step", "attacked", 2000, "iterative", (_attack("fgsm"),)),
     Kind(
         "unbounded",
@@ -168,16 +170,18 @@ class Doubts:
         if kind.name == TRANSFER and not sources:
             return None
         eps, grid, one = norm and self.grid.headline_of(norm), self.grid, judged[0]
+        smaller = QUICK if grid.verify == "quick" else 1
         task = VerifyTask(
             grid.dataset,
             grid.limit.test,
             kind.how,
-            kind.size_at(grid.verify),
+            kind.size and kind.size // smaller,
             place[2],
             norm or "inf",
             eps or 0.0,
             kind.radius or eps or 0.0,
             kind.attacks,
+            kind.control // smaller,
         )
         inputs = {"network": one.network, "clean": one.clean}
         tried = [cell for cell in judged if self._attack(cell).norm == norm and cell.eps.value <= eps]

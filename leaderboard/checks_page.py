@@ -25,7 +25,8 @@ HOW = (
     "*sweep*: 2 or more implied outcomes of an attack are wrong. *zero gradient*: never suspect by itself. *random*: "
     "the logits differ when asked again. *trained*: loss, chance, and what a compression says of itself. *deployed*: "
     "twin and artifact differ by more than 1 point. Tests are exact, one-sided and binomial at α = .001. *finds 3.1 "
-    "points*: what a test would have found with a chance of 90 %.",
+    "points*: what a test would have found with a chance of 90 %; gradient-free and transfer also say how many they "
+    "break of 50 images that the row's own attacks break.",
 )
 
 

@@ -84,7 +84,10 @@ def _loss(reason: str) -> Callable[[Check], Said]:
         rate = rate_of(check)
         more = f" of {rate.standing} that stand" if rate.standing > rate.examined else ""
         numbers = f"{rate.found} of {rate.examined}{more}: −{100 * rate.share:.1f} points"
-        return reason if rate.over else "", numbers, f"p = {rate.p:.2g}", power(rate)
+        control, known = check["facts"].get("control", {"asked": 0}), ""
+        if control["asked"]:
+            known = f"; breaks {control['found']} of {control['asked']} that the row's attacks break"
+        return reason if rate.over else "", numbers, f"p = {rate.p:.2g}", power(rate) + known
 
     return say
 

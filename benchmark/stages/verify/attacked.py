@@ -31,29 +31,31 @@ RESTARTS = 20  # then
 def attacked(stage: Stage, place: Workplace, draft: Draft) -> None:
     """Write broken.safetensors: int64 `index`, what broke, and float32 `examples`, by what.
 
-    Each attack, crafted on each of the networks, is shown what those before it have left.
+    Each attack, crafted on each of the networks, is shown what those before it have left; the control in turn, too.
     """
-    seen, folder = looked(stage, place), place.store.partial(stage.key)
-    judge = networks.load(place, stage.input("network"))
+    seen, judge = looked(stage, place), networks.load(place, stage.input("network"))
     sources = [role for role, _ in stage.inputs if role.startswith("other ")] or ["network"]
-    left, trials, files = seen.index, [], []
+    left, control, trials, found = seen.index, seen.control, [], []
     for attack, source in product(_attacks(stage, place), sources):
-        trial, broken, counts = _Trial(stage, place, judge, attack, source), [left[:0]], Counts()
-        pieces = left.split(PIECE) if len(left) else ()
-        for number, index in enumerate(pieces):
-            place.tell(number, len(pieces), f"pieces of attack {len(trials) + 1}")
-            path = folder / f"{len(trials)}-{number:04d}.safetensors"
-            counts = counts + trial.made(index, number, path)
-            files.append(load_file(path))
-            broken.append(files[-1]["index"])
-        spent = {"forward": counts.forward, "backward": counts.backward, "violations": counts.violations}
-        asked = {"source": source.partition(" ")[2], "asked": len(left), "found": sum(map(len, broken))}
-        trials.append({"attack": attack.described(), **asked, **spent})
-        left = left[~torch.isin(left, torch.cat(broken))]
-    none = {"index": left[:0], "examples": seen.test.pixels(slice(0, 0)).cpu()}
-    whole = {name: torch.cat([file[name] for file in (none, *files)]) for name in none}
+        trial = _Trial(stage, place, judge, attack, source, len(trials))
+        broken, counts = trial.broken(left, "")
+        known, more = trial.broken(control, "control-")
+        trials.append({
+            "attack": attack.described(),
+            "source": source.partition(" ")[2],
+            **{"asked": len(left), "found": len(broken["index"])},
+            **{name: getattr(counts + more, name) for name in ("forward", "backward", "violations")},
+        })  # fmt: skip
+        found.append(broken)
+        left, control = (index[~torch.isin(index, of["index"])] for index, of in ((left, broken), (control, known)))
+    whole = _joined(found)
     save_file(whole, draft.folder / "broken.safetensors")
-    draft.result = seen.result(whole["index"], trials=trials)
+    controlled = {"asked": len(seen.control), "found": len(seen.control) - len(control)}
+    draft.result = seen.result(whole["index"], trials=trials, control=controlled)
+
+
+def _joined(files: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    return {name: torch.cat([file[name] for file in files]) for name in ("index", "examples")}
 
 
 def _attacks(stage: Stage, place: Workplace) -> tuple[Recipe, ...]:
@@ -72,8 +74,9 @@ def _attacks(stage: Stage, place: Workplace) -> tuple[Recipe, ...]:
 class _Trial:
     """One attack, crafted on the network that has the role `source`; what it breaks of `judge`."""
 
-    def __init__(self, stage: Stage, place: Workplace, judge: Network, attack: Recipe, source: str):
+    def __init__(self, stage: Stage, place: Workplace, judge: Network, attack: Recipe, source: str, number: int):
         self.stage, self.place, self.judge, self.attack, self.source = stage, place, judge, attack, source
+        self.name, self.folder = f"{number}-", place.store.partial(stage.key)
 
     @cached_property
     def proposer(self) -> Proposer:
@@ -85,12 +88,23 @@ class _Trial:
         craft = CraftTask(task.dataset, task.limit, self.attack, task.norm, (task.radius,), mode, seed)
         return Proposer(craft, self.place, network, self.place.data(task.dataset, test_limit=task.limit))
 
-    def made(self, index: torch.Tensor, number: int, path: Path) -> Counts:
-        """The file of what breaks of the test images at `index`, made unless an earlier run has; what was counted."""
+    def broken(self, index: torch.Tensor, name: str) -> tuple[dict[str, torch.Tensor], Counts]:
+        """What breaks of the test images at `index`, as broken.safetensors holds it, and what was counted."""
+        files, counts = [{"index": index[:0], "examples": torch.empty(0, *self.judge.shape)}], Counts()
+        pieces = index.split(PIECE) if len(index) else ()
+        for number, piece in enumerate(pieces):
+            self.place.tell(number, len(pieces), "pieces")
+            path = self.folder / f"{self.name}{name}{number:04d}.safetensors"
+            counts = counts + self._made(piece, f"{name}{number}", path)
+            files.append(load_file(path))
+        return _joined(files), counts
+
+    def _made(self, index: torch.Tensor, part: str, path: Path) -> Counts:
+        """The file of what breaks of a piece, made unless an earlier run has; what was counted."""
         try:
             return _counted(path)
         except (FileNotFoundError, SafetensorError):
-            examples, counts = self.proposer.propose(self.stage.task.radius, index, number)
+            examples, counts = self.proposer.propose(self.stage.task.radius, index, part)
             labels = self.proposer.test.labels[index].to(examples.device)
             broken = ~stands(self.judge.module, examples, labels).cpu()
             tensors = {"index": index[broken], "examples": examples.cpu()[broken]}
