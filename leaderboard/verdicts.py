@@ -86,7 +86,7 @@ def _loss(reason: str) -> Callable[[Check], Said]:
         numbers = f"{rate.found} of {rate.examined}{more}: −{100 * rate.share:.1f} points"
         control, known = check["facts"].get("control", {"asked": 0}), ""
         if control["asked"]:
-            known = f"; breaks {control['found']} of {control['asked']} that the row's attacks break"
+            known = f"; breaks {control['found']} of {control['asked']} that the row's own attacks break"
         return reason if rate.over else "", numbers, f"p = {rate.p:.2g}", power(rate) + known
 
     return say

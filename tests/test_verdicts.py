@@ -132,7 +132,9 @@ def test_a_check_of_another_network_or_headline_is_not_this_rows():
 def test_the_page_shows_numbers_tests_and_power():
     of = suite()
     checks = [
-        one | {"outcomes": one["outcomes"] | {"found": pack([True] + [False] * 9)}, "found": 1}
+        one
+        | {"outcomes": one["outcomes"] | {"found": pack([True] + [False] * 9)}, "found": 1}
+        | {"facts": {"control": {"asked": 2, "found": 1}}}
         if one["check"] == "transfer"
         else one
         for one in all_checks(of)
@@ -143,3 +145,4 @@ def test_the_page_shows_numbers_tests_and_power():
     assert line["Found"] == "1 of 6: −10.0 points"
     assert line["Test"] == f"p = {binomtest(1, 6, 0.1 / 6, alternative='greater').pvalue:.2g}"
     assert line["Power"].startswith("finds ")
+    assert line["Power"].endswith("; breaks 1 of 2 that the row's own attacks break")
