@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: quickstart fashion test parity attacks deployed speed clean
+.PHONY: quickstart fashion test parity attacks false-alarms deployed speed clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/python -m benchmark.run suites/quickstart.yaml
@@ -24,6 +24,10 @@ parity: $(VENV)/installed-test
 # Every attack beside other libraries', on two Fashion-MNIST networks, as one table. Hours; goes on after a kill.
 attacks: $(VENV)/installed-test
 	TQDM_DISABLE=1 $(BIN)/python -m tests.parity_attacks
+
+# Networks with which nothing is wrong, verified in full: how many are called suspect? Goes on after a kill.
+false-alarms: $(VENV)/installed-test
+	$(BIN)/python -m tests.false_alarms
 
 # Artifacts beside their networks: agreement, kernels, bytes, memory and latency. Wants an idle machine.
 deployed: $(VENV)/installed-test

@@ -112,6 +112,12 @@ def test_a_network_that_never_trained(desk):
     assert "trained" in suspects(found) and str(found).startswith("suspect (a network at chance")
 
 
+def test_a_compression_that_says_more_than_it_did(desk):
+    suite = small(**SUITE, compressions={"halved": ["says_more"]})
+    found = verdicts(desk, suite, desk.run(suite))["halved"]
+    assert "trained" in suspects(found) and "not compressed as it says" in str(found)
+
+
 def test_an_artifact_that_is_not_its_network(desk):
     pytest.importorskip("openvino", reason="openvino is not installed (the extra `deploy` brings it)")
     suite = small(**SUITE, runtimes=["openvino"], compressions={"dense": [], "two-faced": ["other_when_exported"]})

@@ -37,6 +37,9 @@ def _broken_promise(network: Network, at: int) -> str:
     step, *later = network.steps[at:]
     achieved = _achieved(step)
     resized = any("widths" in _achieved(one) for one in later)
+    left = sum(weight.numel() for name, weight in network.module.named_parameters() if not name.endswith(".clip"))
+    if left > achieved.get("parameters_after", left):
+        return f"{step['plugin']}: {left} parameters are left, not {achieved['parameters_after']}"
     layers = {name: part for name, part in network.module.named_modules() if isinstance(part, twin.LAYERS)}
     for name, width in achieved.get("widths", {}).items():
         if name in layers and len(layers[name].weight) > width and not getattr(layers[name], "transposed", False):
