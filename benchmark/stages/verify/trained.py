@@ -37,6 +37,7 @@ def _broken_promise(network: Network, at: int) -> str:
     step, *later = network.steps[at:]
     achieved = _achieved(step)
     resized = any("widths" in _achieved(one) for one in later)
+    # a quantiser's learned range (clip) came after the weights that were counted
     left = sum(weight.numel() for name, weight in network.module.named_parameters() if not name.endswith(".clip"))
     if left > achieved.get("parameters_after", left):
         return f"{step['plugin']}: {left} parameters are left, not {achieved['parameters_after']}"
