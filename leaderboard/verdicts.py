@@ -16,7 +16,9 @@ from leaderboard.deployed import Deployments
 from leaderboard.match import Place, Record
 from leaderboard.rate import Rate, at_least
 from leaderboard.significance import headlines, rows
+from leaderboard.statistics import SMALLEST_P
 from leaderboard.verdict import Finding, Verdict, verdict
+from leaderboard.wording import signed
 
 CHANCE = 0.025  # one-sided: a network is at chance unless clean accuracy this improbable says that it is not
 NEVER_RUN = "no checks have run"
@@ -83,11 +85,11 @@ def _loss(reason: str) -> Callable[[Check], Said]:
     def say(check: Check) -> Said:
         rate = rate_of(check)
         more = f" of {rate.standing} that stand" if rate.standing > rate.examined else ""
-        numbers = f"{rate.found} of {rate.examined}{more}: −{100 * rate.share:.1f} points"
+        numbers = f"{rate.found} of {rate.examined}{more}: {signed(-rate.share)} points"
         control, known = check["facts"].get("control", {"asked": 0}), ""
         if control["asked"]:
             known = f"; breaks {control['found']} of {control['asked']} that the row's own attacks break"
-        return reason if rate.over else "", numbers, f"p = {rate.p:.2g}", power(rate) + known
+        return reason if rate.over else "", numbers, chance(rate.p), power(rate) + known
 
     return say
 
@@ -96,7 +98,7 @@ def _unbounded(check: Check) -> Said:
     stood = check["examined"] - check["found"]
     rate = Rate(stood, check["examined"], check["examined"], check["examined"])
     reason = "images survive an unbounded attack" if rate.over else ""
-    return reason, f"{stood} of {check['examined']} survive", f"p = {rate.p:.2g}", power(rate)
+    return reason, f"{stood} of {check['examined']} survive", chance(rate.p), power(rate)
 
 
 def _random(check: Check) -> Said:
@@ -118,7 +120,7 @@ def _trained(check: Check) -> Said:
         wrong += ["its loss did not fall"] * (not last < first)
         numbers.append(f"loss {first:.3g} → {last:.3g}")
     wrong += ["not compressed as it says"] * bool(facts["broken_promises"])
-    return "; ".join(wrong), "; ".join(numbers + facts["broken_promises"]), f"p = {p:.2g}", ""
+    return "; ".join(wrong), "; ".join(numbers + facts["broken_promises"]), chance(p), ""
 
 
 SAYS: Mapping[str, Callable[[Check], Said]] = {
@@ -135,6 +137,11 @@ SAYS: Mapping[str, Callable[[Check], Said]] = {
 
 def rate_of(check: Check) -> Rate:
     return Rate(*(check[name] for name in ("found", "examined", "standing", "n")))
+
+
+def chance(p: float) -> str:
+    """A p-value; how far below SMALLEST_P it lies says nothing."""
+    return f"p = {p:.2g}" if p > SMALLEST_P else f"p < {SMALLEST_P:g}"
 
 
 def power(rate: Rate) -> str:
