@@ -8,7 +8,7 @@ from benchmark.source import HOME
 from benchmark.suite import load
 
 TEXT = (HOME / "README.md").read_text()
-SUITE, DEPLOYED = re.findall(r"```yaml\n(.*?)```", TEXT, re.S)
+SUITE, DEPLOYED, VERIFIED = re.findall(r"```yaml\n(.*?)```", TEXT, re.S)
 (ATTACK,) = re.findall(r"```python\n(.*?)```", TEXT, re.S)
 SMALL = {
     "dataset: fashion_mnist": "dataset: digits",
@@ -52,6 +52,12 @@ def test_what_is_said_of_deployments_can_be_read(tmp_path):
     (grid,) = load(path, Registry()).grids
     assert grid.runtimes == ("openvino", "onnxruntime") and grid.headline_of("inf") == 0.1
     assert grid.replay_eps == (("inf", 0.05),) and grid.attacks[1].runtime == "openvino"
+
+
+def test_what_is_said_of_checks_can_be_read(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(SUITE + VERIFIED)
+    assert [grid.verify for grid in load(path, Registry()).grids] == ["full"]
 
 
 def test_an_epsilon_of_a_training_that_no_pixel_has_is_refused(tmp_path, capsys):

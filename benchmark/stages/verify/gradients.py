@@ -1,8 +1,11 @@
 """Look for a gradient to follow: of the margin, in fp32, on the network itself."""
 
+from functools import partial
+
 import torch
 
 from benchmark.engine.losses import margin
+from benchmark.engine.memory import Room
 from benchmark.stages import network as networks
 from benchmark.stages.verify.looked import looked
 from benchmark.stages.workplace import Workplace
@@ -15,9 +18,10 @@ BATCH = 256
 def gradients(stage: Stage, place: Workplace, draft: Draft) -> None:
     """Find the images at which no attack by gradient can begin: theirs is all zero, or not finite."""
     seen, module = looked(stage, place), networks.load(place, stage.input("network")).module
-    found = [seen.index[:0]]
+    found, room = [seen.index[:0]], Room()
     for index in seen.index.split(BATCH) if len(seen.index) else ():
-        found.append(index[_blind(module, seen.test.pixels(index), seen.test.labels[index].to(place.device)).cpu()])
+        images, labels = seen.test.pixels(index), seen.test.labels[index].to(place.device)
+        found.append(index[room(partial(_blind, module), images, labels).cpu()])
     draft.result = seen.result(torch.cat(found))
 
 

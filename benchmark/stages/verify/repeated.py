@@ -2,6 +2,7 @@
 
 import torch
 
+from benchmark.engine.memory import Room
 from benchmark.stages import network as networks
 from benchmark.stages.verify.looked import looked
 from benchmark.stages.workplace import Workplace, derive, seed_everything
@@ -27,4 +28,4 @@ def repeated(stage: Stage, place: Workplace, draft: Draft) -> None:
 @torch.no_grad()
 def _logits(module: torch.nn.Module, images: torch.Tensor, seed: int) -> torch.Tensor:
     seed_everything(seed)
-    return module.eval()(images).float()
+    return Room()(module.eval(), images).float()
