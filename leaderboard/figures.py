@@ -79,7 +79,7 @@ class Figures:
 
     def decider(self, row: Row, union: Measure) -> Decider | None:
         """Which attack decided a union; None where there is no union, or but one attack."""
-        whole, names = self.outcomes(row, union), self.united(union)
+        whole, names = self.by_attacks(row, union), self.united(union)
         if not whole or len(names) < 2:
             return None
 

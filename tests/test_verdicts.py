@@ -6,7 +6,7 @@ from scipy.stats import binom, binomtest
 from benchmark.outcomes import pack
 from benchmark.types import PROTOCOL
 from benchmark.verification import KINDS
-from leaderboard import check_records, records
+from leaderboard import check_records, compare, records
 from leaderboard.rate import ALPHA, Rate
 from leaderboard.table import Row, build
 from tests.synthetic_records import every, grid, page, suite, tables
@@ -119,6 +119,16 @@ def test_what_a_check_breaks_is_broken_in_unions_of_that_ball_and_larger_ones():
         assert estimate.values == ((0.5, 0.6) if column.attack is None else (0.6, 0.6))
     unbounded = check(("digits", "dense", "plain", 0), next(kind for kind in KINDS if kind.name == "unbounded"))
     assert {estimate.mean for estimate in found(of, [unbounded])["dense", "plain"].accuracy.values()} == {0.6}
+
+
+def test_two_boards_are_compared_with_what_checks_broke():
+    of = suite()
+    kind = next(kind for kind in KINDS if kind.name == "strong rerun")
+    cell = ("digits", "dense", "plain", 0)
+    before, after = (compare.figures(every(of, ROBUST), checks) for checks in ([], [check(cell, kind, "1000000000")]))
+    lower = {name for name in before if after[name].mean < before[name].mean}
+    assert {name[:4] for name in lower} == {("digits", "dense", "plain", compare.UNION)}
+    assert all(after[name].mean == 0.55 for name in lower) and lower
 
 
 def test_a_check_of_another_network_or_headline_is_not_this_rows():
