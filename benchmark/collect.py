@@ -94,6 +94,7 @@ def _record(suite: Suite, cell: Cell, plan: Plan, store: Store) -> dict[str, Any
         "nonfinite": counts["nonfinite"],
         "passes": {"forward": counts["forward"], "backward": counts["backward"]},
         "size": network["size"],
+        "spent": list(_spent(cell, plan, store)),
         "achieved": _achieved(compression, training, network["steps"]),
         "outcomes": {"clean": right, "robust": robust},
         "per_class": _per_class(clean, robust),
@@ -126,6 +127,18 @@ def _check(suite: Suite, check: Check, task: VerifyTask, store: Store) -> dict[s
         "facts": facts,
         "keys": {"network": check.network, "check": check.key},
     }
+
+
+def _spent(cell: Cell, plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
+    """What each training on the way to the cell's network took, the first one first."""
+    key, made = cell.network, []
+    while key:
+        made.append(plan.stages[key])
+        key = made[-1].input("network")
+    for stage in reversed(made):
+        if stage.kind != "compress":
+            result = store.result(stage.key)
+            yield {"key": stage.key, **result["passes"], "macs": result["size"]["macs"]}
 
 
 def _deployed(cell: Cell, craft: dict, at: int, clean: dict, store: Store) -> dict[str, Any]:

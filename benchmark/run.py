@@ -17,13 +17,14 @@ from pathlib import Path
 from benchmark import collect, forecast
 from benchmark.device import DEVICES, resolve
 from benchmark.errors import LeanarmorError, RequestError, suggest
+from benchmark.examples import examples
 from benchmark.plan import Keep, Plan, plan
 from benchmark.plugins import Registry
 from benchmark.store import Store
 from benchmark.suite import load
 from benchmark.types import Cell, Limit, Outcome, Suite
 from leaderboard.check_records import CHECK
-from leaderboard.records import HOLE, MEASUREMENT, default_out, save, write
+from leaderboard.records import EXAMPLE, HOLE, MEASUREMENT, default_out, save, write
 
 AXES = ("grid", "compression", "training", "seed", "attack", "eps")
 STORE = Path("results") / "store"
@@ -156,6 +157,7 @@ def _write(written: Suite, suite: Suite, whole: Plan, store: Store, outcome: Out
     write(out / "measurements.jsonl", measurements, MEASUREMENT)
     write(out / "failures.jsonl", holes, HOLE)
     write(out / "checks.jsonl", checks, CHECK)
+    write(out / "examples.jsonl", list(examples(suite, whole, store)), EXAMPLE)
     board = render.write_board(written, records, measurements, holes, out, checks)
     print(render.headline(written, records, checks))
     return board

@@ -110,13 +110,14 @@ def _columns(grid: Grid, runtime: str) -> Iterable[Column]:
 
 def _row(compression: Compression, training: Training, columns: Sequence[Column], networks: list[Network]) -> Row:
     made = [next(iter(network.values())) for network in networks if network]
+    n = made[0]["n"] if made else None
 
-    def estimate(figure: Callable[[Record], float]) -> Estimate:
-        return Estimate(tuple(map(figure, made)), len(networks))
+    def share(count: Callable[[Record], int]) -> Estimate:
+        return Estimate(tuple(count(record) / record["n"] for record in made), len(networks), n)
 
     def robust(column: Column) -> Estimate:
         shares = [survivors(judged) for network in networks if (judged := _judged(network, column))]
-        return Estimate(tuple(shares), len(networks))
+        return Estimate(tuple(shares), len(networks), n)
 
     kernels: dict[str, int] = defaultdict(int)
     for record in made:
@@ -128,15 +129,15 @@ def _row(compression: Compression, training: Training, columns: Sequence[Column]
         training.name,
         compression.precision or "",
         tuple(record["deployed"]["key"] for record in made),
-        clean=estimate(lambda record: record["clean_correct"] / record["n"]),
-        agree=estimate(lambda record: record["deployed"]["agree"] / record["n"]),
+        clean=share(lambda record: record["clean_correct"]),
+        agree=share(lambda record: record["deployed"]["agree"]),
         accuracy={column: robust(column) for column in columns},
         clean_gaps=tuple(_gap([record], "clean") for record in made),
         gaps={
             column: tuple(_gap(fair, "robust") for network in networks if (fair := _fair(_judged(network, column))))
             for column in unions
         },
-        bytes=estimate(lambda record: record["deployed"]["bytes"]),
+        bytes=Estimate(tuple(record["deployed"]["bytes"] for record in made), len(networks)),
         kernels=tuple(sorted(kernels.items())),
     )
 

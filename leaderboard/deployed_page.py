@@ -1,43 +1,33 @@
 """Deployments as Markdown: a grid's artifacts beside their networks, what they weigh and how fast they are."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 import pandas as pd
 
 from leaderboard.deployed import Deployments, Gap, Row
-from leaderboard.legend import Z
+from leaderboard.statistics import Z
 from leaderboard.table import Board, Table
 from leaderboard.text import MISSING, SPACE, at, escape, of_seeds, percent, quantity
+from leaderboard.timing import NAMES, Timing, timing_of, timings
 from leaderboard.wording import bounds, signed
 
-NAMES = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
 BATCHES = {"1": "1 image", "64": "64 images"}
 QUIET = 0.2  # cores busy with other work, from which on a latency is not to be trusted
 
 Lines = Iterable[Mapping[str, Any]]
 
 
-@dataclass(frozen=True)
-class Timing:
-    """What one artifact took, and the dense fp32 one that was timed beside it."""
-
-    own: Mapping[str, Any]
-    dense: Mapping[str, Any] | None
-    run: Mapping[str, Any]  # all that was timed with it
-
-
 def sections(board: Board, table: Table, measurements: Lines) -> list[str]:
     """A table for each runtime, with what was measured under it."""
-    timings = _timings(measurements)
-    return [block for one in table.deployed for block in _section(board, table, one, timings)]
+    known = timings(measurements)
+    return [block for one in table.deployed for block in _section(board, table, one, known)]
 
 
-def _section(board: Board, table: Table, deployments: Deployments, timings: Mapping[str, Timing]) -> list[str]:
+def _section(board: Board, table: Table, deployments: Deployments, known: Mapping[str, Timing]) -> list[str]:
     rows = deployments.rows
-    frame = pd.DataFrame([_cells(board, table, deployments, row, timings) for row in rows])
+    frame = pd.DataFrame([_cells(board, table, deployments, row, known) for row in rows])
     sides = ["left" if head in ("Compression", "Training", "Precision") else "right" for head in frame.columns]
     shown = frame.to_markdown(index=False, tablefmt="pipe", disable_numparse=True, colalign=sides)
     kernels: dict[str, dict[str, int]] = {}
@@ -53,7 +43,7 @@ def _section(board: Board, table: Table, deployments: Deployments, timings: Mapp
     notes += [f"Kernels of all convolutions and linear layers, by the runtime's own report: {escape(listed)}."] * bool(
         listed
     )
-    notes += _conditions({id(timing.run): timing.run for row in rows if (timing := _timing(row, timings))}.values())
+    notes += _conditions({id(timing.run): timing.run for row in rows if (timing := timing_of(row, known))}.values())
     return [f"### Deployed: {NAMES[deployments.runtime]}", shown, *["  \n".join(notes)] * bool(notes)]
 
 
@@ -65,7 +55,7 @@ def _left_out(table: Table) -> list[str]:
 
 
 def _cells(
-    board: Board, table: Table, deployments: Deployments, row: Row, timings: Mapping[str, Timing]
+    board: Board, table: Table, deployments: Deployments, row: Row, known: Mapping[str, Timing]
 ) -> dict[str, str]:
     own = next(one for one in table.rows if one.name == row.name)
     cells = {
@@ -85,7 +75,7 @@ def _cells(
         cells[f"{name} @ {where}"] = percent(robust, of_seeds(robust))
         if column in row.gaps:
             cells[f"Twin gap @ {where}"] = _gap(row.gaps[column])
-    timing = _timing(row, timings)
+    timing = timing_of(row, known)
     cells["Artifact"] = _bytes(table, deployments, row)
     cells["Peak memory"] = quantity(timing.own["memory"], "B") if timing else MISSING
     return cells | {f"Latency, {name}": _latency(timing, batch) for batch, name in BATCHES.items()}
@@ -110,21 +100,6 @@ def _bytes(table: Table, deployments: Deployments, row: Row) -> str:
         return shown
     reference = min(dense, key=lambda one: one.training != row.training)
     return f"{shown} ({100 * row.bytes.mean / reference.bytes.mean:.3g}{SPACE}%)"
-
-
-def _timings(measurements: Lines) -> dict[str, Timing]:
-    """By deployment."""
-    found = {}
-    for line in measurements:
-        if line["latency"]:
-            by_key = {one["deployment"]: one for one in line["latency"]["artifacts"]}
-            dense = by_key.get(line["latency"]["dense"])
-            found |= {key: Timing(own, dense, line["latency"]) for key, own in by_key.items()}
-    return found
-
-
-def _timing(row: Row, timings: Mapping[str, Timing]) -> Timing | None:
-    return next((timings[key] for key in row.keys if key in timings), None)
 
 
 def _latency(timing: Timing | None, batch: str) -> str:

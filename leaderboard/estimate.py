@@ -7,23 +7,28 @@ from dataclasses import dataclass
 from benchmark.outcomes import bitmap
 from benchmark.types import Epsilon
 from leaderboard.match import Record
+from leaderboard.statistics import Interval, accuracy
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure of a row: one value per network (training seed) that has it, of the number planned."""
+    """A figure of a row: one value per network (training seed) that has it, of the number planned.
+
+    n: of how many images each value is the share; None for what is no such share (a size; the least of several).
+    """
 
     values: tuple[float, ...]
     planned: int
+    n: int | None = None
 
     @property
     def mean(self) -> float:
         return statistics.fmean(self.values)
 
     @property
-    def std(self) -> float | None:
-        """The sample standard deviation over the seeds; None for a single one."""
-        return statistics.stdev(self.values) if len(self.values) > 1 else None
+    def interval(self) -> Interval | None:
+        """Of 95 %, from the choice of images and, of several networks, their spread; None for no share of images."""
+        return accuracy([round(value * self.n) for value in self.values], self.n) if self.n and self.values else None
 
 
 @dataclass(frozen=True)

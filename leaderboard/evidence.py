@@ -1,4 +1,4 @@
-"""The statistical part of leaderboard.md: accuracies with intervals, rows beside their dense row, and the claims."""
+"""The statistical part of leaderboard.md: rows beside their dense row, what decided a union, and the claims."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,6 @@ from benchmark.types import Suite
 from leaderboard.claims import evaluate
 from leaderboard.figures import CLEAN, Figures
 from leaderboard.significance import Significance, headlines, rows
-from leaderboard.statistics import Interval, accuracy
 from leaderboard.text import MISSING, NORM, epsilon, escape
 from leaderboard.wording import change, verdict
 
@@ -22,26 +21,26 @@ HOW = (
     "**Δ to dense**: the row minus the dense row of the same training and seed, image by image, in points. *better*, "
     "*worse*: p < .05 after Holm's correction over all of the board's Δ. *same within ±δ*: the 90 % interval lies "
     "inside ±δ (two one-sided tests); δ is the suite's, given before the run. *undecided*: neither is shown.",
-    "**Bold**: not significantly worse than the row of the highest mean (paired, Holm over the grid's rows); rows that "
-    "are suspect or lack a seed are left out.",
+    "**Bold**: a sound row with all of its seeds that is not significantly worse than the one of the highest mean "
+    "(paired, Holm over the grid's rows).",
     "**Decided by**: the attack that leaves the least on its own, and what the others take beyond it, in points.",
 )
 
 
 def how_sure(suite: Suite, figures: Figures, found: Significance) -> list[str]:
-    """The grid's table of intervals and differences, as Markdown blocks."""
+    """The grid's table of differences and of what decided the unions, as Markdown blocks."""
     grid, unions = figures.grid, headlines(figures.grid)
     measures = [CLEAN, *unions]
     heads = ["Compression", "Training"]
     for measure in measures:
         name = escape(title(suite, measure, len(unions)))
-        heads += [name, f"Δ to dense: {name[0].lower()}{name[1:]}"]
+        heads += [f"Δ to dense: {name[0].lower()}{name[1:]}"]
         heads += [f"Decided by{name.removeprefix(UNION)}"] * (measure in unions)
     lines = []
     for row in rows(grid):
         line = [escape(row[0]), escape(row[1])]
         for measure in measures:
-            line += [_accuracy(figures, row, measure, found), _compared(found, grid.name, row, measure, grid.delta)]
+            line += [_compared(found, grid.name, row, measure, grid.delta)]
             line += [_decider(figures, row, measure)] * (measure in unions)
         lines.append(line)
     drawn = tabulate(lines, heads, tablefmt="pipe", disable_numparse=True)
@@ -55,21 +54,6 @@ def title(suite: Suite, measure: Measure, norms: int) -> str:
         return "Clean accuracy"
     norm = f" ({NORM[measure.norm]})" if norms > 1 else ""
     return f"{measure.attack or UNION} @ {epsilon(suite, measure.eps)}{norm}"
-
-
-def _accuracy(figures: Figures, row: Row, measure: Measure, found: Significance) -> str:
-    counts = [right.bit_count() for right in figures.outcomes(row, measure).values()]
-    if not counts:
-        return MISSING
-    mean = 100 * sum(counts) / len(counts) / figures.n
-    shown = f"{mean:.1f} {_percent(accuracy(counts, figures.n))}"
-    few = f" ({len(counts)} of {len(figures.suite.seeds)} seeds)" if len(counts) < len(figures.suite.seeds) else ""
-    leads = (figures.grid.name, row, measure) in found.leading
-    return (f"**{shown}**" if leads else shown) + few
-
-
-def _percent(interval: Interval) -> str:
-    return f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
 
 
 def _compared(found: Significance, grid: str, row: Row, measure: Measure, delta: float) -> str:

@@ -67,6 +67,14 @@ class Figures:
             right &= bitmap(record["outcomes"]["robust"], record["n"])
         return right
 
+    def rows(self) -> list[Row]:
+        """Those with a record."""
+        return list(dict.fromkeys(row for row, _ in self._networks))
+
+    def records(self, row: Row) -> dict[int, list[Record]]:
+        """Seed → the records of its network, by attack and ε as in the suite."""
+        return {seed: list(self._networks.get((row, seed), {}).values()) for seed in self.suite.seeds}
+
     def united(self, measure: Measure) -> list[str]:
         """The attacks of a union."""
         return [

@@ -8,13 +8,13 @@ from typing import Any
 
 from benchmark.deployments import trials
 from leaderboard.checks_page import HOW as VERDICT
+from leaderboard.efficiency_page import HOW as COSTS
 from leaderboard.evidence import HOW
 from leaderboard.match import Place, place
 from leaderboard.records import HOLE
+from leaderboard.statistics import Z
 from leaderboard.table import Board, Table
 from leaderboard.text import MISSING, epsilon, escape, quantity
-
-Z = 1.959964  # two-sided 95 % of a normal distribution
 
 
 def holes_section(board: Board, holes: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -95,23 +95,20 @@ def legend(board: Board) -> list[str]:
         *["*(boundary)*: this attack stops at the boundary, and another network judges: such examples transfer badly."]
         * any(table.boundary for table in board.tables),
         "Robust figures are upper bounds: a stronger attack can only lower them.",
-        "**Mean ± sample standard deviation** over training seeds, which is not a confidence interval; a single seed "
-        f"has no ±.{few}",
+        f"**87.6 [84.8, 90.0]**: the mean over training seeds, and its 95 % interval from seeds and test images.{few}",
         *_resolution(board),
         *HOW,
         *_about_deployments(board),
         "**Worst class**: per network, the lowest robust accuracy that a class has under any single attack at the "
-        "headline ε (the suite's; otherwise the middle one, the lower of two): an upper bound of the union's.",
-        "**Parameters, MACs, Weights**: of the network as judged; MACs for one image, weights as stored; in brackets "
-        "the share of the dense row's.",
-        "**Crafting passes**: what crafting a row's examples took, mean over seeds; examples that rows share count in "
-        "each of them.",
+        "headline ε (the suite's; otherwise the middle one, the lower of two): an upper bound of the union's. The mean "
+        "over seeds alone: the least of several figures has no such interval.",
+        *COSTS,
         *VERDICT,
         f"**{MISSING}**: no result (see Holes). *(1 of 2 seeds)*: fewer seeds than planned are in the figure.",
         f"Protocol version: {escape(', '.join(board.protocols)) or 'no records yet'}.",
     ]
-    command = f"Reproduce this board with\n\n```sh\n{_command(board)}\n```"
-    return ["## Legend", "\n".join(f"- {line}" for line in lines), command]
+    how = f"Reproduce this board with\n\n```sh\n{command(board)}\n```"
+    return ["## Legend", "\n".join(f"- {line}" for line in lines), how]
 
 
 def _about_deployments(board: Board) -> list[str]:
@@ -141,8 +138,8 @@ def _resolution(board: Board) -> list[str]:
     return [f"The choice of test images moves one network's accuracy by up to {', '.join(halves)}, 95 %."] * bool(sizes)
 
 
-def _command(board: Board) -> str:
-    """The command that makes these records, with the limits that were given beside the suite."""
+def command(board: Board, only: Mapping[str, str] | None = None) -> str:
+    """The command that makes these records, or those of some (`only`: axis → name), with the limits that were given."""
     words = ["python", "-m", "benchmark.run", str(board.suite.path)]
     given = {
         f"{part}={value}"
@@ -151,5 +148,6 @@ def _command(board: Board) -> str:
         for part, value in vars(table.limit).items()
         if value is not None and value != getattr(table.grid.limit, part)
     }
+    words += [word for axis, name in (only or {}).items() for word in ("--only", f"{axis}={name}")]
     words += ["--limit", ",".join(sorted(given, reverse=True))] if given else []
     return shlex.join(words)

@@ -78,6 +78,10 @@ AUDIT = Value(
     "an object of pairs, broken, independent",
     lambda value: isinstance(value, dict) and set(value) == {"pairs", "broken", "independent"},
 )
+TRAINED = Value(
+    "an object of key, forward, backward, macs",
+    lambda value: isinstance(value, dict) and set(value) == {"key", "forward", "backward", "macs"},
+)
 RECHECK = Value(
     "an object of eps, survivors, sampled, bf16, fp32, redone",
     lambda value: isinstance(value, dict) and set(value) == {"eps", "survivors", "sampled", "bf16", "fp32", "redone"},
@@ -167,6 +171,7 @@ RECORD = Schema(
         "recheck": _or_null(RECHECK),
         "passes": {"forward": COUNT, "backward": COUNT},
         "size": {"parameters": COUNT, "macs": COUNT, "weight_bytes": COUNT},
+        "spent": _or_null(_list(TRAINED, "a list of objects of key, forward, backward, macs")),
         "achieved": _list(_or_null(OBJECT), "a list of objects or nulls"),
         "outcomes": {"clean": TEXT, "robust": TEXT},
         "per_class": {"n": COUNTS, "clean": COUNTS, "robust": COUNTS},
@@ -184,6 +189,15 @@ MEASUREMENT = Schema(
         "latency": _or_null(OBJECT),
     },
     order=("stage", "label", "key", "seconds", "bytes"),
+)
+EXAMPLE = Schema(
+    "example",
+    {
+        **{name: CELL[name] for name in ("grid", "compression", "training", "seed", "attack", "eps")},
+        **{"image": COUNT, "label": TEXT, "shape": COUNTS, "clean": TEXT, "attacked": TEXT},
+    },
+    order=("grid", "compression", "training", "seed", "attack", "eps", "image"),
+    unique=True,
 )
 HOLE = Schema("hole", {**CELL, "reason": TEXT}, order=(*CELL, "reason"))
 

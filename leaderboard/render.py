@@ -12,13 +12,15 @@ from benchmark.errors import RequestError
 from benchmark.plugins import Registry
 from benchmark.suite import load
 from benchmark.types import Suite
-from leaderboard import markdown
+from leaderboard import exports, latex, markdown
 from leaderboard.check_records import CHECK
 from leaderboard.claims import registered
 from leaderboard.match import Record
-from leaderboard.records import HOLE, MEASUREMENT, Schema, default_out, read, save
+from leaderboard.pictures import pictures
+from leaderboard.records import EXAMPLE, HOLE, MEASUREMENT, Schema, default_out, read, save
 from leaderboard.table import Table, build
 from leaderboard.text import MISSING, SPACE, at, of_seeds, percent, printable, quantity, subset
+from leaderboard.webpage import document
 
 ROWS = 15  # of a grid, on a terminal
 COLUMNS = 4  # with more ε than this, a terminal shows the middle one
@@ -30,16 +32,21 @@ Lines = Iterable[Mapping[str, Any]]
 def write_board(
     suite: Suite, records: Iterable[Record], measurements: Lines, holes: Lines, out: Path, checks: Lines = ()
 ) -> Path:
-    """Write leaderboard.md and leaderboard.csv into the folder `out`; the path of the first.
+    """Write leaderboard.md, .html, .csv, .tex and figures into the folder `out`; the path of the first.
 
     `suite` as read from its file; lines as README.md documents them. RequestError: the records are not of one run.
     """
     records = list(records)
     path = Path(out) / "leaderboard.md"
     fixed = registered(path.with_name("claims.jsonl"), suite.claims) if suite.claims else None
-    text = markdown.page(build(suite, records, checks), measurements, holes, fixed)
-    save(path.with_suffix(".csv"), markdown.csv(records))
-    save(path, text)
+    board, measurements, holes = build(suite, records, checks), list(measurements), list(holes)
+    examples = _read_any(path.with_name("examples.jsonl"), EXAMPLE)
+    drawn = pictures(board, measurements, path.parent)
+    page = markdown.page(board, measurements, holes, fixed, drawn)
+    save(path.with_suffix(".csv"), exports.csv(records))
+    save(path.with_suffix(".tex"), latex.tex(board))
+    save(path.with_suffix(".html"), document(board, measurements, holes, fixed, drawn, examples, path.parent))
+    save(path, page)
     return path
 
 
@@ -51,7 +58,7 @@ def headline(suite: Suite, records: Iterable[Record], checks: Lines = ()) -> str
 def _short_table(suite: Suite, table: Table) -> str:
     columns = table.unions if len(table.unions) <= COLUMNS else table.middles
     lines = []
-    for row in table.rows[:ROWS]:
+    for row in table.ordered[:ROWS]:
         cells = [row.compression, row.training, percent(row.clean, of_seeds(row.clean))]
         cells += [percent(row.accuracy[column], of_seeds(row.accuracy[column])) for column in columns]
         cells += [

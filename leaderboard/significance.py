@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from benchmark.claims import Measure, Row
 from benchmark.types import Epsilon, Grid
+from leaderboard.estimate import Column
 from leaderboard.figures import CLEAN, Figures
 from leaderboard.paired import Decision, Paired, decide, leaders, paired
 from leaderboard.statistics import holm
@@ -31,13 +32,20 @@ class Significance:
     compared: Mapping[Place, Compared]
     leading: frozenset[Place]
 
+    def leads(self, grid: str, row: Row, column: Column | None) -> bool:
+        """Whether a row is among the leaders of a column; None: of clean accuracy."""
+        if column is None:
+            return (grid, row, CLEAN) in self.leading
+        return column.attack is None and (grid, row, Measure(None, column.norm, column.eps)) in self.leading
+
 
 def headlines(grid: Grid) -> list[Measure]:
     """Of each norm, the union at the headline ε of the networks' own attacks."""
     known: dict[str, dict[float, Epsilon]] = {}
     for attack in grid.attacks:
         if attack.runtime is None:
-            known.setdefault(attack.norm, {}).update({eps.value: eps for eps in attack.eps})
+            for eps in attack.eps:
+                known.setdefault(attack.norm, {}).setdefault(eps.value, eps)
     return [
         Measure(None, norm, by_value[grid.headline_of(norm)])
         for norm, by_value in known.items()

@@ -17,6 +17,7 @@ from scipy.special import ndtri, stdtrit  # a tenth of scipy.stats' time to impo
 from benchmark.decidable import ALPHA
 
 LEVEL = 1 - ALPHA
+Z = 1.959964  # two-sided 95 % of a normal distribution
 SMALLEST_P = 1e-12  # p-values are not told apart below it
 
 

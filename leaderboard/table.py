@@ -6,6 +6,7 @@ The suite says which cells there should be; only records that were made by the s
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from benchmark.claims import Measure
 from benchmark.errors import RequestError
@@ -19,6 +20,7 @@ from leaderboard.match import Place, Record, claim, folded, places
 from leaderboard.transfer import Matrix, matrices
 from leaderboard.verdict import UNVERIFIED, Verdict
 from leaderboard.verdicts import verdicts
+from leaderboard.work import crafting, stages, trained_since, work
 
 NOT_YET = Verdict(UNVERIFIED)
 
@@ -34,6 +36,8 @@ class Row:
     worst: dict[Column, Estimate]  # by union column: the worst class under the attack that is worst for it
     size: dict[str, Estimate]  # parameters, macs, weight_bytes
     passes: dict[str | None, dict[str, Estimate]]  # by attack, or None for all: forward and backward passes of crafting
+    work: dict[str, Estimate]  # passes × MACs of its trainings: `training` all of them, `tuning` those after the first
+    trainings: tuple[tuple[str, ...], ...]  # by network: the stages of the trainings that are counted in `work`
     faults: dict[Column, tuple[int, int]] = field(default_factory=dict)  # proposals outside the ball; not finite
     verdict: Verdict = NOT_YET
 
@@ -65,6 +69,16 @@ class Table:
     def middles(self) -> list[Column]:
         """The union at the headline ε of each norm: as the suite says, otherwise the lower middle one."""
         return [column for column in self.unions if column.eps.value == self.grid.headline_of(column.norm)]
+
+    @property
+    def ordered(self) -> list[Row]:
+        """The ranked rows by their union at the (first) headline ε, the best first; then the others, as they were."""
+
+        def place(row: Row) -> tuple[bool, float]:
+            able = row.verdict.sound and bool(self.middles and row.accuracy[self.middles[0]].values)
+            return not able, -row.accuracy[self.middles[0]].mean if able else 0.0
+
+        return sorted(self.rows, key=place)
 
     def dense(self, row: Row) -> Row | None:
         """The row whose size this row's is compared with: uncompressed, of the same training if that was run."""
@@ -165,26 +179,29 @@ def _columns(grid: Grid) -> Iterator[Column]:
 def _row(compression: Compression, training: Training, columns: Sequence[Column], networks: list[dict]) -> Row:
     """`networks` holds, for every planned seed, the records found, by attack and ε."""
 
-    def estimate(values: Iterable[float | None]) -> Estimate:
-        return Estimate(tuple(value for value in values if value is not None), len(networks))
+    def estimate(values: Iterable[float | None], n: int | None = None) -> Estimate:
+        return Estimate(tuple(value for value in values if value is not None), len(networks), n)
 
-    def over(column: Column, figure: Callable[[list[Record]], float]) -> Estimate:
+    def over(column: Column, figure: Callable[[list[Record]], float], n: int | None = None) -> Estimate:
         # a seed counts once every attack of the column has judged it: a union that lacks an attack looks too robust
         judged = ([network.get((attack, column.eps.value)) for attack in column.attacks] for network in networks)
-        return estimate(
+        values = (
             None if None in records else figure([*records, *_smaller(network, column)])
             for network, records in zip(networks, judged, strict=True)
         )
+        return estimate(values, n)
 
-    def first(figure: Callable[[Record], float]) -> Estimate:
-        return estimate(figure(next(iter(network.values()))) if network else None for network in networks)
+    def first(figure: Callable[[Record], float | None], n: int | None = None) -> Estimate:
+        return estimate((figure(next(iter(network.values()))) if network else None for network in networks), n)
 
+    n = next((record["n"] for network in networks for record in network.values()), None)
     attacks = dict.fromkeys(column.attack for column in columns)
+    since = trained_since(compression)
     return Row(
         compression.name,
         training.name,
-        clean=first(lambda record: record["clean_correct"] / record["n"]),
-        accuracy={column: over(column, survivors) for column in columns},
+        clean=first(lambda record: record["clean_correct"] / record["n"], n),
+        accuracy={column: over(column, survivors, n) for column in columns},
         worst={column: over(column, _worst_class) for column in columns if column.attack is None},
         size={
             name: first(lambda record, name=name: record["size"][name])
@@ -192,11 +209,13 @@ def _row(compression: Compression, training: Training, columns: Sequence[Column]
         },
         passes={
             attack: {
-                way: estimate(_passes(network, attack, way, columns) for network in networks)
+                way: estimate(crafting(network, attack, way, columns) for network in networks)
                 for way in ("forward", "backward")
             }
             for attack in attacks
         },
+        work={name: first(partial(work, since, place)) for name, place in (("training", 0), ("tuning", 1))},
+        trainings=tuple(stages(since, next(iter(network.values()))) for network in networks if network),
         faults={column: counts for column in columns if column.attack and any(counts := _faults(column, networks))},
     )
 
@@ -216,15 +235,6 @@ def _worst_class(records: list[Record]) -> float:
         for n, robust in zip(record["per_class"]["n"], record["per_class"]["robust"], strict=True)
         if n
     )
-
-
-def _passes(network: dict, attack: str | None, way: str, columns: Sequence[Column]) -> int | None:
-    """Crafting's passes for one network; a craft that serves several ε counts once. None until all are there."""
-    own = [column for column in columns if column.attack and attack in (None, column.attack)]
-    records = [network.get((column.attack, column.eps.value)) for column in own]
-    if None in records:
-        return None
-    return sum({record["keys"]["craft"]: record["passes"][way] for record in records}.values())
 
 
 def _faults(column: Column, networks: list[dict]) -> tuple[int, int]:

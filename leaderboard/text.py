@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from benchmark.types import Epsilon, Suite
+from leaderboard.statistics import Interval
 from leaderboard.table import Column, Estimate, Table
 
 MISSING = "—"
@@ -36,11 +37,15 @@ def quantity(value: float, unit: str = "") -> str:
 
 
 def percent(estimate: Estimate, mark: str = "") -> str:
-    """Mean ± standard deviation over the seeds, in %; no ± for a single one."""
+    """The mean over the seeds and its interval, in %: 87.6 [84.8, 90.0]."""
     if not estimate.values:
         return MISSING
-    spread = "" if estimate.std is None else f"{SPACE}±{SPACE}{100 * estimate.std:.1f}"
-    return f"{100 * estimate.mean:.1f}{spread}{mark}"
+    return f"{100 * estimate.mean:.1f}{between(estimate.interval)}{mark}"
+
+
+def between(interval: Interval | None) -> str:
+    """The bounds of an accuracy, in %, to stand behind it; nothing where there are none."""
+    return f"{SPACE}[{100 * interval.low:.1f},{SPACE}{100 * interval.high:.1f}]" if interval else ""
 
 
 def epsilon(suite: Suite, eps: Epsilon) -> str:

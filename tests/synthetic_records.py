@@ -1,7 +1,11 @@
 """Suites and records that no run has made, for the board's tests, and the tables of the page that come of them."""
 
+import math
 import re
+import statistics
 from pathlib import Path
+
+from scipy import optimize, stats
 
 from benchmark import outcomes
 from benchmark.types import BEFORE, PROTOCOL, Attack, Compression, Epsilon, Grid, Recipe, Suite, Training
@@ -80,6 +84,7 @@ def record(of: Suite, cell: tuple, robust: str, clean: str = CLEAN, **changes) -
         "size": {"parameters": 250_000, "macs": 1_000_000, "weight_bytes": 1_000_000}
         if compression.steps
         else {"parameters": 1_000_000, "macs": 8_000_000, "weight_bytes": 4_000_000},
+        "spent": spent(compression, training),
         "achieved": [None for _ in compression.steps],
         "outcomes": {
             "clean": outcomes.pack(bit == "1" for bit in clean),
@@ -90,12 +95,48 @@ def record(of: Suite, cell: tuple, robust: str, clean: str = CLEAN, **changes) -
     } | changes
 
 
+def spent(compression: Compression, training: Training) -> list[dict]:
+    """A training takes 1,000 + 500 passes of 8 M MACs; one that follows a compression 100 + 100 of 1 M."""
+    trainings = [step for step in compression.steps if step.kind == "training"]
+    trainings += [training.after] if training.after else []
+    first = {"key": f"train {training.name}", "forward": 1000, "backward": 500, "macs": 8_000_000}
+    macs = 1_000_000 if compression.steps else 8_000_000
+    later = [
+        {"key": f"tune {compression.name} {training.name} {number}", "forward": 100, "backward": 100, "macs": macs}
+        for number, _ in enumerate(trainings)
+    ]
+    return [first, *later]
+
+
 def every(of: Suite, robust: str = "1111110000", **changes) -> list[dict]:
     return [record(of, cell, robust, **changes) for own in of.grids for cell in places(of, own)]
 
 
 def page(of: Suite, lines: list[dict], measurements=(), holes=(), checks=()) -> str:
     return markdown.page(build(of, lines, checks), measurements, holes).replace("\u00a0", " ")
+
+
+def shown(*counts: int, n: int = 10) -> str:
+    """Mean and 95 % interval of how many of n images each network has right, in %, as the page prints it.
+
+    By its definition: the accuracies that the mean's distance from is at most t standard errors, found by bisection.
+    """
+    shares = [count / n for count in counts]
+    mean, spread = statistics.fmean(shares), statistics.variance(shares) / len(shares) if len(shares) > 1 else 0.0
+    binomial = statistics.fmean(share * (1 - share) / n for share in shares)
+    quantiles = [float(stats.norm.ppf(0.975))] + [float(stats.t.ppf(0.975, len(shares) - 1))] * (len(shares) > 1)
+    weights = [binomial, spread][: len(quantiles)]
+    t = sum(map(math.prod, zip(weights, quantiles, strict=True))) / sum(weights) if sum(weights) else quantiles[0]
+
+    def beyond(share: float) -> float:
+        return (share - mean) ** 2 - t**2 * (spread + share * (1 - share) / n)
+
+    def bound(end: float) -> float:
+        beside = mean + (1e-9 if end else -1e-9)  # at 0 or 1 the mean itself is a root
+        return end if beyond(end) <= 0 else optimize.brentq(beyond, *sorted((end, beside)), xtol=1e-12)
+
+    low, high = (mean if mean == end else bound(end) for end in (0.0, 1.0))
+    return f"{100 * mean:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def tables(text: str) -> list[list[dict[str, str]]]:

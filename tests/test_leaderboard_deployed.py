@@ -8,10 +8,10 @@ import pytest
 from benchmark import outcomes
 from benchmark.types import Attack, Compression, Recipe
 from leaderboard import deployed as deployments
-from leaderboard import markdown, records
+from leaderboard import exports, records
 from leaderboard.match import places
 from leaderboard.table import build
-from tests.synthetic_records import LABELS, LARGE, PGD, SMALL, grid, page, record, suite, tables
+from tests.synthetic_records import LABELS, LARGE, PGD, SMALL, grid, page, record, shown, suite, tables
 
 QUANTIZE = Recipe("compression", "quantize", (("bits", 8),))
 SQUARE = Recipe("attack", "square", (("queries", 5),))
@@ -74,10 +74,10 @@ def test_a_row_beside_its_artifact():
     of = suite(OWN, seeds=(0,))
     dense, _, int8, _ = deployed(page(of, whole(of)))
     assert (dense["Precision"], int8["Precision"]) == ("fp32", "int8")
-    assert int8["Clean agreement"] == "90.0" and int8["Clean accuracy"] == "80.0"
-    assert int8["Robust accuracy (twin) @ 0.05"] == "60.0"
-    assert int8["square @ 0.05"] == "70.0"
-    assert int8["Robust accuracy (deployed) @ 0.05"] == "50.0"  # what both attacks leave, image by image
+    assert int8["Clean agreement"] == shown(9) and int8["Clean accuracy"] == shown(8)
+    assert int8["Robust accuracy (twin) @ 0.05"] == shown(6)
+    assert int8["square @ 0.05"] == shown(7)
+    assert int8["Robust accuracy (deployed) @ 0.05"] == shown(5)  # what both attacks leave, image by image
     assert int8["Twin gap @ 0.05"].startswith("0.0 [−")
     assert (dense["Artifact"], int8["Artifact"]) == ("1 MB", "300 kB (30 %)")
     assert int8["Latency, 1 image"] == int8["Peak memory"] == "—"
@@ -145,7 +145,7 @@ def test_a_board_of_artifacts_alone():
     of = suite(only, seeds=(0,))
     lines = [artifact(of, cell, "1111011100", None) for cell in places(of, only, "openvino")]
     text = page(of, lines)
-    assert [row["square @ 0.05"] for row in deployed(text)] == ["70.0"] * len(deployed(text))
+    assert [row["square @ 0.05"] for row in deployed(text)] == [shown(7)] * len(deployed(text))
     assert "Not deployed: int4" in text
 
 
@@ -153,7 +153,7 @@ def test_examples_that_stop_at_the_boundary_break_the_artifact_but_are_no_gap():
     of = suite(OWN, seeds=(0,))
     lines = [line | {"boundary": line["attack"] == "pgd-20"} for line in whole(of, robust="1111100000")]
     _, _, int8, _ = deployed(page(of, lines))
-    assert int8["Twin gap @ 0.05"] == "—" and int8["Robust accuracy (deployed) @ 0.05"] == "40.0"
+    assert int8["Twin gap @ 0.05"] == "—" and int8["Robust accuracy (deployed) @ 0.05"] == shown(4)
 
 
 def test_latency_beside_the_dense_artifact_and_a_warning_from_a_busy_machine():
@@ -192,7 +192,7 @@ def test_records_of_deployments_are_checked_and_are_lines_of_the_csv(tmp_path):
     lines = whole(of)
     records.write(tmp_path / "records.jsonl", lines)
     assert len(records.read(tmp_path / "records.jsonl")) == len(lines)
-    read = list(csv.DictReader(io.StringIO(markdown.csv(lines))))
+    read = list(csv.DictReader(io.StringIO(exports.csv(lines))))
     asked = [one for one in read if (one["attack"], one["compression"]) == ("square", "int8")]
     assert {one["runtime"] for one in asked} == {"openvino"} and len(asked) == 2
     assert (asked[0]["artifact_bytes"], asked[0]["agree"], asked[0]["direct"]) == ("300000", "9", "True")

@@ -1,15 +1,20 @@
 """The board's figures from synthetic records, against those worked out by hand."""
 
+from dataclasses import replace
+
 import pytest
+from statsmodels.stats.proportion import proportion_confint
 
 from benchmark.errors import RequestError
 from benchmark.types import Attack, Recipe, Source
+from leaderboard import markdown
 from leaderboard.match import place, places
 from leaderboard.table import build
-from tests.synthetic_records import FGSM, LARGE, PGD, SMALL, every, grid, page, record, suite, tables
+from leaderboard.verdict import Verdict
+from tests.synthetic_records import FGSM, LARGE, PGD, SMALL, every, grid, page, record, shown, suite, tables
 
 
-def test_mean_and_sample_deviation_over_seeds_and_the_union_over_attacks():
+def test_mean_and_interval_over_seeds_and_the_union_over_attacks():
     of = suite()
     lines = [line for line in every(of) if line["compression"] == "prune-50" and line["training"] == "tuned"]
     outcomes = {  # seed, attack, ε: robust images
@@ -24,14 +29,15 @@ def test_mean_and_sample_deviation_over_seeds_and_the_union_over_attacks():
     ]
     row = tables(page(of, lines))[0][3]
     assert (row["Compression"], row["Training"]) == ("prune-50", "tuned")
-    assert row["Clean accuracy"] == "80.0 ± 0.0"
-    assert row["pgd-20 @ 0.05"] == "60.0 ± 0.0"
-    assert row["pgd-20 @ 0.1"] == "35.0 ± 7.1"  # .3 and .4; s = .0707
-    assert row["one @ 0.1"] == "55.0 ± 7.1"
-    assert row["Robust accuracy (union) @ 0.1"] == "30.0 ± 14.1"  # .2 and .4
-    assert row["Robust accuracy (union) @ 0.05"] == "60.0 ± 0.0"
+    assert row["Clean accuracy"] == shown(8, 8)
+    assert row["pgd-20 @ 0.05"] == shown(6, 6)
+    assert row["pgd-20 @ 0.1"] == shown(3, 4)
+    assert row["one @ 0.1"] == shown(5, 6)
+    assert row["Robust accuracy (union) @ 0.1"] == shown(2, 4) == "30.0 [0.0, 95.7]"
+    assert row["Robust accuracy (union) @ 0.05"] == shown(6, 6) == "60.0 [31.3, 83.2]"
     assert row["Verdict"] == "unverified (no checks have run)"
-    assert row["Crafting passes (forward / backward)"] == "1.2 k / 600"  # three crafts of 400 and 200
+    costs = tables(page(of, lines))[2][3]
+    assert costs["Crafting passes (forward / backward)"] == "1.2 k / 600"  # three crafts of 400 and 200
 
 
 def test_worst_class_is_that_of_the_weakest_attack_at_the_lower_middle_epsilon():
@@ -40,11 +46,11 @@ def test_worst_class_is_that_of_the_weakest_attack_at_the_lower_middle_epsilon()
     # image classes 0001111222: pgd leaves 3/3, 3/4, 0/3 → 0; make class 2 whole under both, class 1 1/4 under `one`
     lines = [record(of, place(line), "1111110111", clean="1" * 10) for line in lines if line["eps"] == 0.05]
     lines += [record(of, cell, "1111000111", clean="1" * 10) for cell in places(of, of.grids[0]) if cell[4] == "one"]
-    assert tables(page(of, lines))[0][0]["Worst class @ 0.05"] == "25.0 ± 0.0"
+    assert tables(page(of, lines))[0][0]["Worst class @ 0.05"] == "25.0"
 
 
 def test_sizes_stand_beside_the_dense_rows():
-    rows = tables(page(suite(), every(suite())))[0]
+    rows = tables(page(suite(), every(suite())).replace(" ◆", ""))[2]
     assert [rows[0][name] for name in ("Parameters", "MACs", "Weights")] == ["1 M", "8 M", "4 MB"]
     assert [rows[2][name] for name in ("Parameters", "MACs", "Weights")] == [
         "250 k (25 %)",
@@ -53,10 +59,11 @@ def test_sizes_stand_beside_the_dense_rows():
     ]
 
 
-def test_a_single_seed_has_no_deviation():
+def test_a_single_network_has_wilsons_interval():
     of = suite(seeds=(7,))
     text = page(of, every(of))
-    assert tables(text)[0][0]["Clean accuracy"] == "80.0"
+    low, high = proportion_confint(8, 10, method="wilson")
+    assert tables(text)[0][0]["Clean accuracy"] == f"80.0 [{100 * low:.1f}, {100 * high:.1f}]" == shown(8)
     assert "nan" not in text and "seed 7" in text
 
 
@@ -69,24 +76,24 @@ def test_a_row_short_of_seeds_is_marked_and_a_figure_short_of_them_too():
         if place(line)[1:] not in {("prune-50", "plain", 1, "one", 0.1), ("prune-50", "tuned", 0, "one", 0.1)}
     ]
     rows = tables(page(of, lines))[0]
-    assert rows[0]["Training"] == "plain (1 of 2 seeds)" and rows[0]["Clean accuracy"] == "80.0"
-    assert rows[2]["Training"] == "plain" and rows[2]["Clean accuracy"] == "80.0 ± 0.0"
-    assert rows[2]["one @ 0.1"] == "60.0 (1 of 2 seeds)"
-    assert rows[2]["Robust accuracy (union) @ 0.1"] == "60.0 (1 of 2 seeds)"  # the other seed lacks an attack
-    assert rows[2]["Worst class @ 0.05"] == "0.0 ± 0.0"
+    assert rows[0]["Training"] == "plain (1 of 2 seeds)" and rows[0]["Clean accuracy"] == shown(8)
+    assert rows[2]["Training"] == "plain" and rows[2]["Clean accuracy"] == shown(8, 8)
+    assert rows[2]["one @ 0.1"] == f"{shown(6)} (1 of 2 seeds)"
+    assert rows[2]["Robust accuracy (union) @ 0.1"] == f"{shown(6)} (1 of 2 seeds)"  # the other seed lacks an attack
+    assert rows[2]["Worst class @ 0.05"] == "0.0"
 
 
 def test_norms_are_never_united():
     of = suite(grid(attacks=(Attack("a", PGD, "inf", (LARGE,)), Attack("b", PGD, "2", (LARGE,)))))
     lines = [record(of, cell, "1100000000" if cell[4] == "a" else "0011000000") for cell in places(of, of.grids[0])]
     row = tables(page(of, lines))[0][0]
-    assert row["Robust accuracy (union) @ 0.1 (ℓ∞)"] == row["Robust accuracy (union) @ 0.1 (ℓ2)"] == "20.0 ± 0.0"
+    assert row["Robust accuracy (union) @ 0.1 (ℓ∞)"] == row["Robust accuracy (union) @ 0.1 (ℓ2)"] == shown(2, 2)
 
 
 def test_a_craft_that_serves_several_epsilons_counts_once():
     of = suite()
     lines = [line | {"keys": line["keys"] | {"craft": f"{line['attack']} {line['seed']}"}} for line in every(of)]
-    assert tables(page(of, lines))[0][0]["Crafting passes (forward / backward)"] == "800 / 400"
+    assert tables(page(of, lines))[2][0]["Crafting passes (forward / backward)"] == "800 / 400"
 
 
 def test_records_of_a_recipe_that_the_suite_has_changed_are_not_shown():
@@ -94,7 +101,7 @@ def test_records_of_a_recipe_that_the_suite_has_changed_are_not_shown():
     longer = Recipe("attack", "pgd", (("steps", 50),))
     now = suite(grid(attacks=(Attack("pgd-20", longer, "inf", (SMALL, LARGE)), of.grids[0].attacks[1])))
     text = page(now, lines)
-    assert tables(text)[0][0]["pgd-20 @ 0.1"] == "—" and tables(text)[0][0]["one @ 0.1"] == "60.0 ± 0.0"
+    assert tables(text)[0][0]["pgd-20 @ 0.1"] == "—" and tables(text)[0][0]["one @ 0.1"] == shown(6, 6)
     assert "not shown, 16:" in text
 
 
@@ -106,7 +113,7 @@ def test_transferred_examples_are_matched_by_their_source():
     lines = every(of("dense"), mode="examples")
     for line in lines:
         line["from"] = {**{name: line[name] for name in ("grid", "training", "seed")}, "compression": "dense"}
-    assert tables(page(of("dense"), lines))[0][2]["transfer @ 0.1"] == "60.0 ± 0.0"
+    assert tables(page(of("dense"), lines))[0][2]["transfer @ 0.1"] == shown(6, 6)
     assert tables(page(of("prune-50"), lines))[0][2]["transfer @ 0.1"] == "—"
     assert "crafted on another network (compression dense)" in page(of("dense"), lines)
 
@@ -150,3 +157,24 @@ def test_a_network_at_chance_is_suspect():
     guessing = "1111100000"  # of ten images, four of one class: no better than naming it
     lines = [record(of, cell, "0" * 10, clean=guessing) for cell in places(of, of.grids[0])]
     assert {str(row.verdict) for row in build(of, lines).tables[0].rows} == {"suspect (a network at chance)"}
+
+
+def test_sound_rows_stand_first_the_best_above_and_their_leaders_are_bold():
+    of = suite(seeds=(0,))
+    left = {("dense", "tuned"): "1000000000", ("prune-50", "plain"): "1111111100", ("prune-50", "tuned"): "0" * 10}
+    lines = [
+        record(of, place(line), left.get((line["compression"], line["training"]), "1" * 8 + "00")) for line in every(of)
+    ]
+    board = build(of, lines)
+    sound = {("dense", "tuned"), ("prune-50", "plain")}
+    rows = [replace(row, verdict=Verdict("sound")) if row.name in sound else row for row in board.tables[0].rows]
+    text = markdown.page(replace(board, tables=(replace(board.tables[0], rows=tuple(rows)),)), [], []).replace(
+        "\u00a0", " "
+    )
+    shown_rows = tables(text)[0]
+    names = [(row["Compression"], row["Training"]) for row in shown_rows]
+    assert names == [("prune-50", "plain"), ("dense", "tuned"), ("dense", "plain"), ("prune-50", "tuned")]
+    union = [row["Robust accuracy (union) @ 0.05"] for row in shown_rows]
+    assert union[0] == f"**{shown(8)}**"  # McNemar: 7 of 7 images, p = .016
+    assert union[1:] == [shown(1), shown(8), shown(0)]  # as good, but not sound: not bold
+    assert "**" not in page(of, lines).split("<details>")[0].replace("**subset", "")

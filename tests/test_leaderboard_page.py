@@ -11,9 +11,9 @@ from pathlib import Path
 from benchmark.plugins import Registry
 from benchmark.suite import load
 from benchmark.types import Attack, Compression, Epsilon, Limit, Suite
-from leaderboard import markdown, records, render
+from leaderboard import exports, markdown, records, render
 from leaderboard.match import place, places
-from tests.synthetic_records import PGD, every, grid, page, suite, tables
+from tests.synthetic_records import PGD, every, grid, page, shown, suite, tables
 
 
 def test_holes_are_dashes_with_their_reasons():
@@ -27,7 +27,7 @@ def test_holes_are_dashes_with_their_reasons():
     text = page(of, [line for line in every(of) if place(line) not in {*failed, waiting}], holes=holes)
     row = tables(text)[0][2]
     assert row["Clean accuracy"] == row["one @ 0.1"] == row["Parameters"] == "—"
-    assert row["Worst class @ 0.05"] == row["Crafting passes (forward / backward)"] == "—"
+    assert row["Worst class @ 0.05"] == tables(text)[2][2]["Crafting passes (forward / backward)"] == "—"
     assert "- digits / prune-50 / plain, seeds 0, 1, every attack: failed: out &#124; of memory\n" in text
     assert "- digits / dense / plain, seed 1, pgd-20 @ 0.1: failed" in text
     assert "- 1 cell has not been run yet\n" in text
@@ -39,7 +39,7 @@ def test_a_suite_without_any_record_still_has_its_table():
     text = page(suite(), [])
     assert "· no results yet" in text
     assert {cell for row in tables(text)[0] for cell in list(row.values())[2:-1]} == {"—"}
-    assert markdown.csv([]).startswith("suite,grid,dataset,")
+    assert exports.csv([]).startswith("suite,grid,dataset,")
 
 
 def test_a_subset_is_called_one_and_the_whole_is_not():
@@ -73,12 +73,12 @@ def test_a_wide_grid_becomes_an_overview_and_a_table_for_each_attack():
     eps = tuple(Epsilon(value / 100, value / 100, f"0.0{value}") for value in (1, 2, 3))
     of = suite(grid(attacks=tuple(Attack(name, PGD, "inf", eps) for name in ("a", "b"))))
     text = page(of, every(of))
-    overview, a, b, _ = tables(text)
+    overview, a, b, _, costs = tables(text)
     assert [name for name in overview[0] if "@" in name][:3] == [f"Robust accuracy (union) @ 0.0{i}" for i in (1, 2, 3)]
     assert [name for name in a[0] if "@" in name] == ["a @ 0.01", "a @ 0.02", "a @ 0.03"]
-    assert b[0]["b @ 0.02"] == "60.0 ± 0.0" and "### a\n" in text
+    assert b[0]["b @ 0.02"] == shown(6, 6) and "### a\n" in text
     assert a[0]["Crafting passes (forward / backward)"] == "1.2 k / 600"
-    assert overview[0]["Crafting passes (forward / backward)"] == "2.4 k / 1.2 k"
+    assert costs[0]["Crafting passes (forward / backward)"] == "2.4 k / 1.2 k"
 
 
 def test_violations_and_proposals_that_are_not_finite_get_a_note():
@@ -86,7 +86,7 @@ def test_violations_and_proposals_that_are_not_finite_get_a_note():
     lines = every(of)
     lines[0] |= {"violations": 3, "nonfinite": 1}
     text = page(of, lines)
-    assert tables(text)[0][0]["pgd-20 @ 0.05"] == "60.0 ± 0.0<sup>1</sup>"
+    assert tables(text)[0][0]["pgd-20 @ 0.05"] == f"{shown(6, 6)}<sup>1</sup>"
     assert text.count("<sup>1</sup>") == 2
     assert "<sup>1</sup> pgd-20: 3 proposals outside the ball, clipped and 1 not finite" in text
 
@@ -100,8 +100,8 @@ def test_names_cannot_break_the_page():
     )
     of = Suite(Path("suites/a b.yaml"), nasty, (0,), (own,), source=nasty)
     text = page(of, every(of))
-    (row, _), (sure, _) = tables(text)  # zip(strict=True) in there: every row has as many cells as heads
-    assert sure["Compression"] == row["Compression"] and row["Clean accuracy"] == "80.0"
+    (row, _), (sure, _), (cost, _) = tables(text)  # zip(strict=True) in there: every row has as many cells as heads
+    assert sure["Compression"] == row["Compression"] == cost["Compression"] and row["Clean accuracy"] == shown(8)
     assert "<script>" not in text and "[y](z)" not in text and "\n# h" not in text and "`x`" not in text
     assert row["Compression"].endswith("&#92; eight_layer")  # what is harmless stays readable
     assert "'suites/a b.yaml'" in text
@@ -144,7 +144,7 @@ def test_the_same_inputs_give_the_same_bytes_in_any_order(tmp_path):
 
 def test_csv_is_a_line_per_record(tmp_path):
     of = suite()
-    read = list(csv.DictReader(io.StringIO(markdown.csv(every(of)))))
+    read = list(csv.DictReader(io.StringIO(exports.csv(every(of)))))
     assert len(read) == 24
     line = next(line for line in read if line["compression"] == "prune-50" and line["attack"] == "one")
     assert (line["eps"], line["eps_space"], line["n"], line["test_total"]) == ("0.1", "", "10", "10")
@@ -155,10 +155,10 @@ def test_csv_is_a_line_per_record(tmp_path):
 def test_headline_is_short():
     many = tuple(Compression(f"c{i}") for i in range(9))
     of = suite(grid(compressions=many))
-    text = render.headline(of, every(of))
+    text, clean, robust = render.headline(of, every(of)), re.escape(shown(8, 8)), re.escape(shown(6, 6))
     assert text.startswith("digits: 10 test images; unverified, so not ranked")
     assert len(text.splitlines()) == 1 + 2 + 15 + 1 and text.endswith("… and 3 more in leaderboard.md")
-    assert re.search(r"c0 +plain +80\.0 ± 0\.0 +60\.0 ± 0\.0 +60\.0 ± 0\.0 +1 M +4 MB", text)
+    assert re.search(rf"c0 +plain +{clean} +{robust} +{robust} +1 M +4 MB", text)
 
 
 SUITE = """\
@@ -185,7 +185,8 @@ def test_the_command_renders_without_torch_and_refuses_in_one_line(tmp_path, cap
     )
     done = subprocess.run([sys.executable, "-c", script, path, "--out", out], capture_output=True, text=True)
     assert (done.returncode, done.stderr, done.stdout) == (0, "", f"{out}/leaderboard.md\n")
-    assert tables((out / "leaderboard.md").read_text(encoding="utf-8"))[0][0]["one @ 0.1"] == "60.0"
+    text = (out / "leaderboard.md").read_text(encoding="utf-8").replace("\u00a0", " ")
+    assert tables(text)[0][0]["one @ 0.1"] == shown(6)
     (out / "records.jsonl").write_text("{}\n")
     for arguments, message in (
         ([path, "--out", out], "records.jsonl:1: grid: missing"),

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import proportion_confint
 
 from benchmark.claims import Claim, Measure, fingerprint
+from leaderboard.estimate import Column
 from leaderboard.evidence import claims_section, how_sure
 from leaderboard.figures import CLEAN
 from leaderboard.significance import headlines, rows, significance
@@ -17,7 +17,6 @@ from tests.synthetic_records import LARGE, tables
 
 A, S = "adversarial", "standard"
 UNION = Measure(None, "inf", LARGE)
-ROBUST = "Robust accuracy (union) @ 0.1"
 DELTA = "Δ to dense: robust accuracy (union) @ 0.1"
 TRUTH = {("half", A): (0.9, 0.5), ("most", A): (0.9, 0.42), ("all", A): (0.9, 0.3)}
 TRUTH |= {(name, S): (0.95, 0.1) for name in ("dense", "half", "most", "all")}
@@ -76,23 +75,28 @@ def test_leaders_are_ranked_rows_with_every_seed():
     assert {row for _, row, measure in found.leading if measure == UNION} == {("half", A)}
 
 
-def test_the_table_shows_intervals_differences_and_the_attack_that_decided():
+def test_the_table_shows_differences_and_the_attack_that_decided():
     cells = table_of(evidence(TRUTH, seeds=(0,)))
     dense, most = cells["dense", A], cells["most", A]
-    counts = evidence(TRUTH, seeds=(0,)).outcomes(("most", A), UNION)[0].bit_count()
-    low, high = proportion_confint(counts, N, method="wilson")
-    assert most[ROBUST] == f"{100 * counts / N:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
-    assert dense[ROBUST].startswith("**") and dense[DELTA] == "—"
+    assert dense[DELTA] == "—"
     assert most[DELTA].startswith("−") and most[DELTA].endswith("] worse")
     assert most["Decided by @ 0.1"].startswith("pgd-20")
     assert most["Δ to dense: clean accuracy"].endswith("] same within ±2")
 
 
-def test_a_missing_row_is_a_hole_and_a_missing_seed_is_named():
-    lacking = [("half", A, 1), *(("all", A, seed) for seed in (0, 1, 2))]
-    cells = table_of(evidence(TRUTH, lacking=lacking))
-    assert cells["half", A][ROBUST].endswith("(2 of 3 seeds)")
+def test_a_missing_row_is_a_hole():
+    cells = table_of(evidence(TRUTH, lacking=[("all", A, seed) for seed in (0, 1, 2)]))
     assert set(list(cells["all", A].values())[2:]) == {"—"}
+
+
+def test_who_leads_a_column():
+    figures = evidence(TRUTH)
+    found = significance([figures], everyone(figures) - {("digits", ("half", A))})
+    union, lone = (Column(attack, "inf", LARGE, ("pgd-20",)) for attack in (None, "pgd-20"))
+    assert found.leads("digits", ("dense", A), union) and not found.leads("digits", ("most", A), union)
+    assert not found.leads("digits", ("half", A), union)  # it may not be ranked
+    assert not found.leads("digits", ("dense", A), lone) and not found.leads("other", ("dense", A), union)
+    assert found.leads("digits", ("dense", S), None) and not found.leads("digits", ("dense", A), None)
 
 
 def test_claims_are_listed_with_their_word_their_numbers_and_when_they_were_fixed():

@@ -22,7 +22,7 @@ from benchmark.stages.judge import stands
 from benchmark.stages.workplace import Workplace, derive, seed_everything, seeded_generators
 from benchmark.types import Stage
 from plugins.datasets import digits
-from tests.conftest import FIXTURES, Desk, small
+from tests.conftest import FIXTURES, STANDARD, Desk, small
 
 HOME = Path(__file__).parent.parent
 
@@ -111,6 +111,15 @@ def test_a_minimum_norm_example_counts_at_its_distance(desk):
     assert sum(robust[::2]) < sum(clean[::2]) / 2
     stored = examples(desk, only(desk.plan(suite)[1], "craft"))
     assert distance(stored, prepare(digits.dataset(()), None, 64).test.pixels(), "inf")[0] == 1
+
+
+def test_what_each_training_takes_is_counted_with_its_attack(desk):
+    tuned = {"before": STANDARD, "after": {"pgd_at": {"epochs": 1, "eps": 0.1, "steps": 2}}}
+    (record,) = records(desk.run(small(trainings={"tuned": tuned}, limit={"train": 200, "test": 20})))
+    first, after = record["spent"]
+    assert (first["forward"], first["backward"]) == (4 * 200, 4 * 200)  # four epochs
+    assert (after["forward"], after["backward"]) == (3 * 200, 3 * 200)  # two steps of PGD, and the weights'
+    assert first["macs"] == after["macs"] == record["size"]["macs"] and after["key"] == record["keys"]["network"]
 
 
 @pytest.mark.parametrize("steps", [1, 3])

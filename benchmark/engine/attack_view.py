@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
+from benchmark.engine.estimator import unheard
 from benchmark.engine.fold import FOLDABLE, foldable, folded
 from benchmark.engine.fold import fold as fold_in_place
 
@@ -28,10 +29,11 @@ class AttackView:
         self.bf16 = bf16
         self._structure = structure(module)
         self._body = _bare_copy(module)
-        folds = foldable(self._body, example) if fold else []
-        fold_in_place(self._body, folds)
-        if bf16:
-            _narrow(self._body, _head(self._body, example))
+        with unheard(self._body):
+            folds = foldable(self._body, example) if fold else []
+            fold_in_place(self._body, folds)
+            if bf16:
+                _narrow(self._body, _head(self._body, example))
         self._body.to(memory_format=torch.channels_last)
         self._folded = [
             (module.get_submodule(layer), module.get_submodule(norm), self._body.get_submodule(layer))

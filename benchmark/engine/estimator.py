@@ -1,5 +1,6 @@
 """One ART classifier per model, built so that none of ART's traps is open."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,9 +56,22 @@ class Passes:
 
 
 @contextmanager
-def counting(model: torch.nn.Module) -> Iterator[Passes]:
-    """Count the passes of a model while the block runs, whoever makes them."""
-    passes = Passes()
+def unheard(model: torch.nn.Module) -> Iterator[None]:
+    """Inside, the model's own hooks do not fire: a look at how it is built is no pass that somebody paid for."""
+    hooks, model._forward_hooks = model._forward_hooks, OrderedDict()
+    try:
+        yield
+    finally:
+        model._forward_hooks = hooks
+
+
+@contextmanager
+def counting(model: torch.nn.Module, passes: Passes | None = None) -> Iterator[Passes]:
+    """Count the passes of a model while the block runs, whoever makes them; a copy made inside counts as well.
+
+    passes: counted on from here.
+    """
+    passes = Passes() if passes is None else passes
 
     def backward(gradient):
         passes.backward += len(gradient)

@@ -8,6 +8,7 @@ import torch
 from art.estimators.classification import PyTorchClassifier
 from torch.nn.modules.conv import _ConvNd
 
+from benchmark.engine.estimator import unheard
 from benchmark.engine.oracle import PRECISIONS, evaluating
 
 Network = Callable[[torch.Tensor], torch.Tensor]  # pixels [m, c, h, w] → float32 logits [m, classes]
@@ -79,7 +80,7 @@ def convolves_single_pixels(model: torch.nn.Module, example: torch.Tensor) -> bo
 
     layers = [layer for layer in model.modules() if isinstance(layer, _ConvNd)]
     hooks = [layer.register_forward_pre_hook(look) for layer in layers]
-    with evaluating(model):
+    with evaluating(model), unheard(model):
         model(example)
     for hook in hooks:
         hook.remove()

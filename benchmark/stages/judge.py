@@ -4,6 +4,7 @@ In fixed batches. An example stands if the judge is right on every candidate tha
 """
 
 import torch
+from safetensors.torch import save_file
 
 from benchmark.engine.ball import distance, inside
 from benchmark.engine.judging import predicted, stands
@@ -14,6 +15,9 @@ from benchmark.stages.deployment import target
 from benchmark.stages.workplace import Workplace
 from benchmark.store import Draft
 from benchmark.types import JudgeTask, Stage
+
+IMAGES = "images.safetensors"  # of a judge of clean images: the first ones, as bytes, to be shown beside a board
+SHOWN = 4
 
 
 def judge(stage: Stage, place: Workplace, draft: Draft) -> None:
@@ -47,6 +51,7 @@ def judge(stage: Stage, place: Workplace, draft: Draft) -> None:
     if distances:
         draft.result["distances"] = distances
     if not crafted:
+        save_file({"images": data.test.images[:SHOWN].contiguous()}, draft.folder / IMAGES)
         draft.result |= {
             "predicted": torch.cat([predicted(module, data.test.pixels(index)) for index in parts]).tolist(),
             "labels": data.test.labels.tolist(),

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from benchmark.data import Images, TrainingData
-from benchmark.engine.estimator import Classifier
+from benchmark.engine.estimator import Classifier, Passes, counting
 from benchmark.errors import StageError
 from benchmark.stages import network as networks
 from benchmark.stages.compress import settle
@@ -51,11 +51,16 @@ def _fit(stage: Stage, place: Workplace, network: Network, data: TrainingData) -
     generator = seed_everything(derive(stage.kind, task.recipe.described(), task.seed))
     estimator = network.estimator(place.device)
     context = TrainContext(generator, place.tell, estimator, place.store.partial(stage.key) / "checkpoint.pt")
-    plugin.train(estimator, data, context, **deepcopy(task.recipe.kwargs))
+    with counting(estimator.model, context.passes):
+        plugin.train(estimator, data, context, **deepcopy(task.recipe.kwargs))
     network.module.eval()
     if not all(bool(tensor.isfinite().all()) for tensor in network.module.state_dict().values()):
         raise StageError(f"training {task.recipe.plugin}: the weights are not finite; a lower lr may help")
-    return {"epochs": context.history, "validation_accuracy": accuracy(network.module, data.validation)}
+    return {
+        "epochs": context.history,
+        "passes": vars(context.passes),
+        "validation_accuracy": accuracy(network.module, data.validation),
+    }
 
 
 def accuracy(module: torch.nn.Module, images: Images) -> float:
@@ -77,6 +82,7 @@ class TrainContext:
     checkpoint: Path
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = field(default_factory=lambda: SECONDS_BETWEEN_CHECKPOINTS)  # from one checkpoint to the next
+    passes: Passes = field(default_factory=Passes)  # images through the network so far, its attack's included
 
     def epochs(self, count: int, state: tuple = ()) -> Iterator[int]:
         """The epochs still to run, 0-based: `for epoch in context.epochs(epochs, state=(scheduler,))`.
@@ -105,6 +111,7 @@ class TrainContext:
         content = {
             "epoch": epoch,
             "history": self.history,
+            "passes": vars(self.passes),
             "kept": [thing.state_dict() for thing in kept],
             "generator": self.generator.get_state(),
             "torch": torch.random.get_rng_state(),
@@ -126,6 +133,7 @@ class TrainContext:
         for thing, state in zip(kept, content["kept"], strict=True):
             thing.load_state_dict(state)
         self.history[:] = content["history"]
+        vars(self.passes).update(content["passes"])  # what this process did to get here, the first one did as well
         self.generator.set_state(content["generator"])
         torch.random.set_rng_state(content["torch"])
         if content["cuda"]:

@@ -1,0 +1,62 @@
+"""Compressed networks beside their controls: the same structure, its weights drawn anew and trained from scratch.
+
+A compression has found something only if it beats that (Liu et al., 2019): with as many epochs (scratch-E), or with as
+much work (scratch-B). The suite says which; the page prints how much work each took.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmark.claims import Measure, Row
+from benchmark.types import Compression, Grid
+from leaderboard.figures import CLEAN, Figures
+from leaderboard.paired import Decision, Paired, decide, paired
+from leaderboard.significance import headlines
+from leaderboard.statistics import holm
+from leaderboard.work import REINITIALISE
+
+
+@dataclass(frozen=True)
+class Control:
+    """A row minus its control, on the seeds that both have; `p` is corrected over the grid's controls."""
+
+    row: Row
+    control: Row
+    measure: Measure
+    difference: Paired
+    decision: Decision
+    p: float
+
+
+def controls(figures: Figures) -> list[Control]:
+    """Every row that has a control in its grid, in clean accuracy and in the unions at the headline ε."""
+    found = [
+        (row, control, measure, pair)
+        for row, control in pairs(figures.grid)
+        for measure in (CLEAN, *headlines(figures.grid))
+        if (pair := paired(figures.outcomes(control, measure), figures.outcomes(row, measure), figures.n))
+    ]
+    corrected = holm([pair.p for *_, pair in found])
+    delta = figures.grid.delta / 100
+    return [Control(*one, decide(one[-1], delta, p), p) for one, p in zip(found, corrected, strict=True)]
+
+
+def pairs(grid: Grid) -> Iterator[tuple[Row, Row]]:
+    """(row, its control): the same steps but for a re-initialisation and the trainings that follow it at once."""
+    for control in grid.compressions:
+        plain = _without(control)
+        for compression in grid.compressions:
+            if plain is not None and compression.steps == plain:
+                yield from (((compression.name, one.name), (control.name, one.name)) for one in grid.trainings)
+
+
+def _without(control: Compression) -> tuple | None:
+    """The steps that found the structure; None for what is no control."""
+    steps = list(control.steps)
+    drawn = [place for place, step in enumerate(steps) if step.plugin == REINITIALISE]
+    if not drawn:
+        return None
+    end = drawn[-1] + 1
+    while end < len(steps) and steps[end].kind == "training":
+        end += 1
+    return tuple(steps[: drawn[-1]] + steps[end:])

@@ -1,0 +1,80 @@
+"""What a row costs beside what it is worth: sizes, speed and work, and which rows no other beats at both.
+
+A row is on a *front* if no other is at least as robust for at most the same cost, and better in one of the two.
+"""
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from leaderboard.estimate import Column
+from leaderboard.table import Row, Table
+from leaderboard.timing import NAMES, timing_of, timings
+
+Name = tuple[str, str]
+Lines = Iterable[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One kind of cost: by row the mean over its networks, in a unit (m: thousandths) that takes a decimal prefix."""
+
+    name: str
+    unit: str
+    of: Mapping[Name, float]
+    compares: bool = True  # False: only within this machine, so that it makes no front
+
+
+def costs(table: Table, measurements: Lines) -> list[Cost]:
+    """Every cost that is known of some row of a grid; less is better."""
+    measurements = list(measurements)
+    sizes = (("Parameters", "", "parameters"), ("MACs", "", "macs"), ("Weights", "B", "weight_bytes"))
+    found = [_cost(table, name, unit, lambda row, key=key: row.size[key].values) for name, unit, key in sizes]
+    work = (("Training", "training"), ("Fine-tuning", "tuning"))
+    found += [_cost(table, name, "", lambda row, key=key: row.work[key].values) for name, key in work]
+    seconds = {line["key"]: line["seconds"] for line in measurements}
+    found.append(_cost(table, "Training time", "s", lambda row: _seconds(row, seconds), compares=False))
+    known = timings(measurements)
+    for deployments in table.deployed:
+        runtime = NAMES[deployments.runtime]
+        artifacts = {row.name: row.bytes.values for row in deployments.rows}
+        times = {row.name: [timing.own["1"]["median"]] for row in deployments.rows if (timing := timing_of(row, known))}
+        found.append(_cost(table, f"Artifact, {runtime}", "B", lambda row, of=artifacts: of.get(row.name)))
+        found.append(_cost(table, f"Latency, {runtime}", "s", lambda row, of=times: of.get(row.name)))
+    return [cost for cost in found if any(cost.of.values())]
+
+
+def _cost(table: Table, name: str, unit: str, values: Callable[[Row], Any], compares: bool = True) -> Cost:
+    return Cost(name, unit, {row.name: statistics.fmean(of) for row in table.rows if (of := values(row))}, compares)
+
+
+def _seconds(row: Row, seconds: Mapping[str, float]) -> list[float]:
+    """By network; only of those whose trainings have all been measured."""
+    return [sum(seconds[key] for key in keys) for keys in row.trainings if keys and seconds.keys() >= set(keys)]
+
+
+def worth(table: Table, union: Column) -> dict[Name, float]:
+    """Mean robust accuracy of the rows that nothing speaks against."""
+    able = [row for row in table.rows if row.accuracy[union].values and not row.verdict.suspect]
+    return {row.name: row.accuracy[union].mean for row in able}
+
+
+def front(cost: Mapping[Name, float], value: Mapping[Name, float]) -> set[Name]:
+    """The rows that no other beats, among those whose cost and value are known (Pareto)."""
+    known = [name for name in value if name in cost]
+
+    def beaten(name: Name) -> bool:
+        own = (cost[name], -value[name])
+        others = ((cost[other], -value[other]) for other in known)
+        return any(other != own and other[0] <= own[0] and other[1] <= own[1] for other in others)
+
+    return {name for name in known if not beaten(name)}
+
+
+def relative(table: Table, cost: Cost, row: Row) -> float | None:
+    """The cost as a share of the dense row's; None for a dense row, or without one."""
+    dense = table.dense(row)
+    if dense is None or dense.compression == row.compression or not cost.of.get(dense.name):
+        return None
+    return cost.of[row.name] / cost.of[dense.name] if row.name in cost.of else None

@@ -1,0 +1,117 @@
+"""Costs and controls as Markdown: what a row takes beside the dense one, and beside the same structure from scratch."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tabulate import tabulate
+
+from benchmark.claims import Measure
+from benchmark.claims import Row as Name
+from leaderboard.controls import Control, controls
+from leaderboard.efficiency import Cost, costs, front, relative, worth
+from leaderboard.evidence import title
+from leaderboard.figures import CLEAN, Figures
+from leaderboard.rows import PASSES, passes
+from leaderboard.significance import headlines
+from leaderboard.table import Board, Row, Table
+from leaderboard.text import MISSING, SPACE, at, escape, quantity
+from leaderboard.wording import change, verdict
+
+FRONT = "◆"
+HOW = (
+    "**Parameters, MACs, Weights**: of the network as judged; MACs for one image, weights as stored; in brackets the "
+    "share of the dense row's.",
+    "**Training, Fine-tuning**: passes × MACs, forward and backward passes of images counted alike, those of the "
+    "training's own attack included: of all trainings, and of those after the first. Of a control only those since its "
+    "weights were drawn. **Training time**: of this machine, and not comparable with another's.",
+    f"**{FRONT}**: on the Pareto front of robust accuracy and this cost: no other row is at least as robust for at "
+    "most as much, and better in one of the two. Suspect rows take no part.",
+    "**Crafting passes**: what crafting a row's examples took, mean over seeds; examples that rows share count in "
+    "each of them.",
+)
+
+
+def efficiency(board: Board, table: Table, measurements: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A grid's costs, as Markdown blocks."""
+    found = costs(table, measurements)
+    if not found:
+        return []
+    unions = table.middles[:1]  # a board of artifacts alone has none
+    value = worth(table, unions[0]) if unions else {}
+    fronts = {cost.name: front(cost.of, value) if cost.compares else set() for cost in found}
+    heads = ["Compression", "Training"] + [f"Robust @ {at(board.suite, table, union)}" for union in unions]
+    heads += [_head(cost) for cost in found] + [PASSES]
+    lines = []
+    for row in table.ordered:
+        line = [escape(row.compression), escape(row.training)]
+        robust = [row.accuracy[union] for union in unions]
+        line += [f"{100 * one.mean:.1f}" if one.values else MISSING for one in robust]
+        line += [shown(table, cost, row) + f"{SPACE}{FRONT}" * (row.name in fronts[cost.name]) for cost in found]
+        lines.append([*line, passes(None)(row)])
+    sides = ["left", "left"] + ["right"] * (len(heads) - 2)
+    heads = [escape(head) for head in heads]
+    return ["### Efficiency", tabulate(lines, heads, tablefmt="pipe", disable_numparse=True, colalign=sides)]
+
+
+def _head(cost: Cost) -> str:
+    return f"{cost.name} (passes × MACs)" if cost.name in ("Training", "Fine-tuning") else cost.name
+
+
+def shown(table: Table, cost: Cost, row: Row) -> str:
+    """A cost and, except for an uncompressed row, its share of the dense one's."""
+    share = of_dense(table, cost, row)
+    return amount(cost, row) + (f" ({share})" if share else "")
+
+
+def amount(cost: Cost, row: Row) -> str:
+    if row.name not in cost.of:
+        return MISSING
+    value = cost.of[row.name]
+    if cost.unit == "s":
+        return f"{1000 * value:.3g}{SPACE}ms" if value < 1 else f"{value:.3g}{SPACE}s"
+    return quantity(value, cost.unit)
+
+
+def of_dense(table: Table, cost: Cost, row: Row) -> str:
+    """The share of the dense row's; nothing for a dense row."""
+    share = relative(table, cost, row)
+    return "" if share is None else f"{100 * share:.3g}{SPACE}%"
+
+
+def beside_controls(board: Board, table: Table, figures: Figures) -> list[str]:
+    """The rows that have a control of their own structure, as Markdown blocks."""
+    found: dict[tuple[Name, Name], list[Control]] = {}
+    for one in controls(figures):
+        found.setdefault((one.row, one.control), []).append(one)
+    if not found:
+        return []
+    measures = [CLEAN, *headlines(figures.grid)]
+    heads = ["Compression", "Control", "Training", "Control's work"]
+    heads += [f"Δ to its control: {_measure(board, measure, len(measures) - 1)}" for measure in measures]
+    rows = {row.name: row for row in table.rows}
+    lines = []
+    for (row, control), ones in found.items():
+        by_measure = {one.measure: one for one in ones}
+        line = [escape(row[0]), escape(control[0]), escape(row[1]), _work(rows[row], rows[control])]
+        lines.append([*line, *(_difference(by_measure.get(measure), figures) for measure in measures)])
+    drawn = tabulate(lines, [escape(head) for head in heads], tablefmt="pipe", disable_numparse=True)
+    about = (
+        "The row minus its *control*: a network of the same structure whose weights were drawn anew and trained from "
+        "scratch, with the work that is given as a multiple of the row's. *better*: the compression has kept something "
+        "that the structure alone does not give. Holm over the grid's controls."
+    )
+    return ["### Beside a re-initialised network of the same structure", drawn, about]
+
+
+def _measure(board: Board, measure: Measure, norms: int) -> str:
+    name = title(board.suite, measure, norms)
+    return name[0].lower() + name[1:]
+
+
+def _work(row: Row, control: Row) -> str:
+    own, other = row.work["training"], control.work["training"]
+    return f"{other.mean / own.mean:.3g}{SPACE}×" if own.values and other.values and own.mean else MISSING
+
+
+def _difference(one: Control | None, figures: Figures) -> str:
+    return f"{change(one.difference)} {verdict(one.decision, figures.grid.delta / 100)}" if one else MISSING

@@ -1,0 +1,96 @@
+r"""leaderboard.tex: a table for each grid, for \input in a paper; it needs booktabs alone.
+
+Accuracies in %, the bounds of their 95 % intervals small beside them. Names are escaped: none can become a command.
+"""
+
+import re
+from collections.abc import Iterable
+
+from leaderboard.estimate import Estimate
+from leaderboard.markdown import compared
+from leaderboard.significance import Significance
+from leaderboard.table import Board, Column, Row, Table
+from leaderboard.text import MISSING, at, of_seeds, printable, quantity, subset
+
+SPECIAL = {letter: f"\\{letter}" for letter in "#$%&_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "`": r"\textasciigrave{}",
+    "'": r"\textquotesingle{}",
+    "[": "{[}",  # behind the end of a line, it would begin an argument, as * does
+    "]": "{]}",
+    "*": "{*}",
+    "ε": r"$\varepsilon$",
+    "ℓ": r"$\ell$",
+    "∞": r"$\infty$",
+    "±": r"$\pm$",
+    "−": r"$-$",
+    "×": r"$\times$",
+    "—": "---",
+    "–": "--",
+}
+
+
+def escape(text: str) -> str:
+    """A text of a suite as LaTeX that shows it."""
+    text = "".join(SPECIAL.get(letter, letter) for letter in re.sub("-(?=-)", "-\0", printable(text)))
+    return text.replace("\0", "{}")  # two hyphens, not a dash
+
+
+def tex(board: Board) -> str:
+    """The file's content: pdfLaTeX with UTF-8 names, or LuaLaTeX."""
+    found = compared(board)
+    blocks = ["% Written by leanarmor, for \\usepackage{booktabs,textcomp}; a new run writes it anew."]
+    blocks += [_table(board, table, found) for table in board.tables]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _table(board: Board, table: Table, found: Significance) -> str:
+    shares: list[Column | None] = [None, *table.unions]
+    heads = ["Compression", "Training", "Clean", *(f"Robust @ {at(board.suite, table, one)}" for one in table.unions)]
+    heads += ["Parameters", "Verdict"]
+    lines = [
+        r"\begin{table}",
+        r"\centering\small",
+        rf"\caption{{{escape(board.suite.name)}, {escape(table.grid.name)}: {_about(table)}}}",
+        rf"\begin{{tabular}}{{ll{'r' * (len(heads) - 3)}l}}",
+        r"\toprule",
+        _line(map(escape, heads)),
+        r"\midrule",
+    ]
+    for row in table.ordered:
+        cells = [escape(row.compression), escape(row.training)]
+        for column in shares:
+            estimate = row.clean if column is None else row.accuracy[column]
+            cells.append(_accuracy(estimate, found.leads(table.grid.name, row.name, column)))
+        lines.append(_line([*cells, escape(_parameters(row)), row.verdict.word]))
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"])
+
+
+def _about(table: Table) -> str:
+    return (
+        f"accuracy in \\%, mean and 95\\,\\% interval, {escape(subset(table))}. "
+        "Robust: the union of all attacks. Bold: a sound row not significantly worse than the best."
+    )
+
+
+def _line(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _accuracy(estimate: Estimate, leads: bool) -> str:
+    if not estimate.values:
+        return escape(MISSING)
+    mean, interval = f"{100 * estimate.mean:.1f}", estimate.interval
+    mean = rf"\textbf{{{mean}}}" if leads else mean
+    between = rf" {{\scriptsize [{100 * interval.low:.1f}, {100 * interval.high:.1f}]}}" if interval else ""
+    return mean + between + escape(of_seeds(estimate))
+
+
+def _parameters(row: Row) -> str:
+    return quantity(row.size["parameters"].mean) if row.size["parameters"].values else MISSING

@@ -1,0 +1,100 @@
+"""leaderboard.html: the board as one file that needs no network, to sort, to filter and to look into.
+
+The tables are data (JSON) that `page/board.js` shows; what it shows is text to the browser, never markup. Everything
+else is the Markdown page's own sections. `<` is written as an escape inside the data, so that nothing ends the script,
+and the page's content policy runs no other script than ours.
+"""
+
+import base64
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape as quoted
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from benchmark.outcomes import unpack
+from benchmark.types import canonical
+from leaderboard import markdown
+from leaderboard.hypertext import hypertext
+from leaderboard.match import place
+from leaderboard.pictures import MISSING as NO_PICTURES
+from leaderboard.pictures import Picture
+from leaderboard.recipes import recipes
+from leaderboard.table import Board
+from leaderboard.text import printable
+from leaderboard.transfer_page import transfer_section
+from leaderboard.web_rows import grid_data, key_of
+
+PARTS = Path(__file__).parent / "page"
+
+Lines = Iterable[Mapping[str, Any]]
+
+
+def document(
+    board: Board,
+    measurements: Lines,
+    holes: Lines,
+    registered: Mapping[str, int] | None,
+    pictures: Mapping[str | None, Sequence[Picture]] | None,
+    examples: Lines,
+    out: Path,
+) -> str:
+    """The page. `examples`: lines of examples.jsonl; `out`: the folder that the pictures' paths are relative to."""
+    measurements, found = list(measurements), markdown.compared(board)
+    sections, grids = [], []
+    for number, (table, figures) in enumerate(zip(board.tables, board.figures, strict=True)):
+        grids.append(grid_data(board, table, figures, found, measurements))
+        below = markdown.beside(board, table, figures, found) + markdown.costs(board, table, figures, measurements)
+        drawn = [_picture(one, out) for one in (pictures or {}).get(table.grid.name, ())]
+        sections += ["<section>", hypertext(markdown.facts(board, table)), f'<div id="grid-{number}"></div>']
+        sections += [hypertext(below), *drawn, hypertext([recipes(table)]), "</section>"]
+    sections.append(hypertext(transfer_section(board.transfers)))
+    sections += [_picture(one, out) for one in (pictures or {}).get(None, ())]
+    rest = [NO_PICTURES] * (pictures is None) + markdown.rest(board, measurements, holes, registered)
+    script = _part("board.js")
+    data = canonical({"grids": grids, "examples": _examples(board, examples)})
+    return Template(_part("page.html")).substitute(
+        title=quoted(printable(board.suite.name)),
+        style=_part("board.css"),
+        head=hypertext(markdown.head(board)),
+        grids="\n".join(sections),
+        rest=hypertext(rest),
+        data=data.replace("<", "\\u003c"),
+        script=script,
+        hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
+    )
+
+
+def _part(name: str) -> str:
+    return (PARTS / name).read_text("utf-8")
+
+
+def _picture(picture: Picture, out: Path) -> str:
+    content = base64.b64encode((out / picture.path).read_bytes()).decode()
+    return f'<img class=figure alt="{quoted(printable(picture.title))}" src="data:image/svg+xml;base64,{content}">'
+
+
+def _examples(board: Board, lines: Lines) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """By grid and row: images, and what became of them."""
+    records = {
+        place(record): record
+        for one in board.figures
+        for row in one.rows()
+        for of_seed in one.records(row).values()
+        for record in of_seed
+    }
+    found: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+    for line in lines:
+        record = records.get(place(line))
+        if record and line["image"] < record["n"]:
+            right = {name: unpack(packed, record["n"])[line["image"]] for name, packed in record["outcomes"].items()}
+            fate = "stands" if right["robust"] else "broken" if right["clean"] else "wrong without an attack"
+            eps = record["eps_label"]
+            says = f"{line['label']} (image {line['image']}), {record['attack']} @ {eps}, seed {record['seed']}: {fate}"
+            row = key_of((record["compression"], record["training"]))
+            found[line["grid"]][row].append(
+                {"shape": line["shape"], "clean": line["clean"], "attacked": line["attacked"], "says": says}
+            )
+    return found

@@ -1,0 +1,122 @@
+"""A real browser for the tests of leaderboard.html: headless Chromium, driven through its DevTools pipe. No network.
+
+A page is asked by evaluating JavaScript in it; keys and clicks go through the browser's own input, as a person's do.
+"""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome-headless-shell")
+OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--no-first-run", "--mute-audio")
+KEYS = {"Enter": ("\r", 13), " ": (" ", 32), "ArrowDown": (None, 40), "ArrowUp": (None, 38), "End": (None, 35)}
+
+
+def found() -> str | None:
+    """The browser's program: $LEANARMOR_BROWSER, or one on the path."""
+    return os.environ.get("LEANARMOR_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+class Page:
+    """One page of a browser that is closed with `close`."""
+
+    def __init__(self, program: str, profile: Path, size: tuple[int, int] = (1400, 1000)):
+        to_browser, commands = os.pipe()
+        answers, from_browser = os.pipe()
+
+        def give() -> None:  # the pipe's two ends are the browser's files 3 and 4; both copies are made before either
+            ends = os.dup(to_browser), os.dup(from_browser)
+            os.dup2(ends[0], 3)
+            os.dup2(ends[1], 4)
+
+        window = f"--window-size={size[0]},{size[1]}"
+        self._process = subprocess.Popen(
+            [program, *OPTIONS, window, f"--user-data-dir={profile}", "about:blank"],
+            close_fds=False,
+            preexec_fn=give,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(to_browser)
+        os.close(from_browser)
+        self._out, self._in = os.fdopen(commands, "wb"), os.fdopen(answers, "rb")
+        self._number, self._session, self._rest = 0, None, b""
+        self.said: list[str] = []  # errors of the page, and requests that it made
+        (target,) = [one for one in self._ask("Target.getTargets")["targetInfos"] if one["type"] == "page"]
+        attached = self._ask("Target.attachToTarget", targetId=target["targetId"], flatten=True)
+        self._session = attached["sessionId"]
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            self._ask(f"{domain}.enable")
+
+    def open(self, path: Path) -> None:
+        """Load a file, and wait until it has run."""
+        self._ask("Page.navigate", url=path.resolve().as_uri())
+        while self._read().get("method") != "Page.loadEventFired":
+            pass
+
+    def run(self, script: str) -> Any:
+        """The value of an expression, or of a promise, in the page."""
+        answer = self._ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in answer:
+            raise AssertionError(answer["exceptionDetails"]["exception"]["description"])
+        return answer["result"].get("value")
+
+    def press(self, key: str) -> None:
+        text, code = KEYS[key]
+        common = {"key": key, "windowsVirtualKeyCode": code} | ({"text": text} if text else {})
+        self._ask("Input.dispatchKeyEvent", type="keyDown", **common)
+        self._ask("Input.dispatchKeyEvent", type="keyUp", **common)
+
+    def hover(self, selector: str) -> None:
+        box = self.run(f"JSON.stringify(document.querySelector({selector!r}).getBoundingClientRect())")
+        box = json.loads(box)
+        self._ask("Input.dispatchMouseEvent", type="mouseMoved", x=box["x"] + 5, y=box["y"] + 5)
+
+    def imitate(self, media: str, scheme: str) -> None:
+        """Show the page as on paper ("print"), or on a screen (""), to someone who prefers a light or a dark one."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self._ask("Emulation.setEmulatedMedia", media=media, features=features)
+
+    def picture(self, path: Path) -> None:
+        """The window as PNG."""
+        path.write_bytes(base64.b64decode(self._ask("Page.captureScreenshot")["data"]))
+
+    def close(self) -> None:
+        self._ask("Browser.close")
+        self._process.wait(20)
+        self._out.close()
+        self._in.close()
+
+    def _ask(self, method: str, **parameters: Any) -> dict[str, Any]:
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters}
+        own = method.split(".")[0] not in ("Target", "Browser")
+        message |= {"sessionId": self._session} if self._session and own else {}
+        self._out.write(json.dumps(message).encode() + b"\0")
+        self._out.flush()
+        while (answer := self._read()).get("id") != self._number:
+            pass
+        if "error" in answer:
+            raise AssertionError(f"{method}: {answer['error']['message']}")
+        return answer["result"]
+
+    def _read(self) -> dict[str, Any]:
+        while b"\0" not in self._rest:
+            read = os.read(self._in.fileno(), 1 << 20)
+            if not read:
+                raise AssertionError("the browser has gone")
+            self._rest += read
+        whole, _, self._rest = self._rest.partition(b"\0")
+        message = json.loads(whole)
+        told = message.get("params", {})
+        if message.get("method") == "Runtime.exceptionThrown":
+            self.said.append(told["exceptionDetails"]["exception"].get("description", "an exception"))
+        elif message.get("method") == "Log.entryAdded" and told["entry"]["level"] == "error":
+            self.said.append(told["entry"]["text"])
+        elif message.get("method") == "Network.requestWillBeSent" and told["request"]["url"].startswith("http"):
+            self.said.append(told["request"]["url"])
+        return message

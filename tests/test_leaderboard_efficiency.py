@@ -1,0 +1,101 @@
+"""Costs, fronts and controls on the board, against what a few lines make of the same records by hand."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from benchmark.types import Compression, Recipe
+from leaderboard import markdown
+from leaderboard.controls import controls, pairs
+from leaderboard.efficiency import costs, front
+from leaderboard.match import place
+from leaderboard.paired import mcnemar
+from leaderboard.table import build
+from tests.synthetic_records import PRUNE, STANDARD, every, grid, page, record, suite, tables
+
+ANEW = Recipe("compression", "reinitialise")
+
+
+def efficiency(text: str) -> list[dict[str, str]]:
+    return next(table for table in tables(text) if any(head.startswith("Training (passes") for head in table[0]))
+
+
+def measurement(key: str, seconds: float) -> dict:
+    return {"stage": "train", "key": key, "label": "l", "seconds": seconds, "bytes": 1, "machine": {}, "latency": None}
+
+
+def test_work_is_passes_times_macs_of_every_training():
+    of = suite()
+    rows = {(row["Compression"], row["Training"]): row for row in efficiency(page(of, every(of)).replace(" ◆", ""))}
+    whole, tuning = "Training (passes × MACs)", "Fine-tuning (passes × MACs)"
+    assert rows["dense", "plain"][whole] == "12 G"  # (1,000 + 500) × 8 M
+    assert rows["dense", "tuned"][whole] == "13.6 G" and rows["dense", "tuned"][tuning] == "1.6 G"
+    # two trainings of (100 + 100) × 1 M behind the same first one, beside the dense row's
+    assert rows["prune-50", "tuned"][whole] == "12.4 G (91.2 %)" and rows["prune-50", "tuned"][tuning] == "400 M (25 %)"
+
+
+def test_passes_that_nobody_counted_make_no_cost():
+    of = suite()
+    text = page(of, every(of, spent=None))
+    assert "Training (passes × MACs)" not in text and "### Efficiency" in text
+
+
+def test_seconds_are_those_of_the_trainings_behind_a_row():
+    of = suite()
+    known = [measurement("train plain", 100.0), measurement("tune prune-50 plain 0", 20.0)]
+    (time,) = [cost for cost in costs(build(of, every(of)).tables[0], known) if cost.unit == "s"]
+    assert time.of == {("dense", "plain"): 100.0, ("prune-50", "plain"): 120.0}  # of the others some are not known
+    assert not time.compares
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_front_is_what_nothing_beats(seed):
+    def draw(index: int) -> int:
+        return (seed * 7919 + index * 104729) % 5
+
+    cost = {("c", str(i)): draw(i) for i in range(12)}
+    value = {("c", str(i)): draw(i + 50) for i in range(2, 14)}
+    found = front(cost, value)
+    both = [name for name in cost if name in value]
+    beaten = {
+        a
+        for a, b in itertools.permutations(both, 2)
+        if cost[b] <= cost[a] and value[b] >= value[a] and (cost[b] < cost[a] or value[b] > value[a])
+    }
+    assert found == set(both) - beaten and found
+
+
+def controlled():
+    compressions = (
+        Compression("dense"),
+        Compression("pruned", (PRUNE,)),
+        Compression("scratch", (PRUNE, ANEW, STANDARD)),
+        Compression("lone", (ANEW, STANDARD, PRUNE, PRUNE)),
+    )
+    return suite(grid(compressions=compressions), seeds=(0,))
+
+
+def test_a_control_is_the_same_but_for_new_weights_and_their_training():
+    of = controlled()
+    assert list(pairs(of.grids[0])) == [(("pruned", name), ("scratch", name)) for name in ("plain", "tuned")]
+    eight = Recipe("compression", "quantize", (("bits", 8),))
+    small = Compression("small", (PRUNE, ANEW, STANDARD, eight)), Compression("int8", (PRUNE, eight))
+    assert next(pairs(replace(of.grids[0], compressions=small))) == (("int8", "plain"), ("small", "plain"))
+
+
+def test_a_row_beside_its_control():
+    of = controlled()
+    robust = {"pruned": "1111111000", "scratch": "0000001000"}
+    lines = [record(of, place(line), robust.get(line["compression"], "1111110000")) for line in every(of)]
+    (clean, union, *_) = controls(build(of, lines).figures[0])
+    assert (clean.row, clean.control) == (union.row, union.control) == (("pruned", "plain"), ("scratch", "plain"))
+    assert union.difference.estimate == pytest.approx(0.6) and clean.difference.estimate == 0
+    assert union.p == pytest.approx(min(1, 4 * mcnemar(0, 6)))  # Holm: the smaller of four is multiplied by four
+    text = markdown.page(build(of, lines), [], []).replace("\u00a0", " ")
+    table = next(table for table in tables(text) if "Control" in table[0])
+    assert [line["Compression"] for line in table] == ["pruned", "pruned"]
+    # the control's own training is (100 + 100) × 1 M; the pruned network has the dense one's 12 G behind it
+    assert table[0]["Control's work"] == "0.0167 ×" and table[0]["Control"] == "scratch"
+    assert table[0]["Δ to its control: robust accuracy (union) @ 0.05"].startswith("+60.0 [")
+    assert "re-initialised" not in page(suite(), every(suite()))
