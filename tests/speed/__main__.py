@@ -42,12 +42,17 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m tests.speed", description="Ours and others' attacks, timed together.")
     parser.add_argument("--network", choices=["cnn", "resnet", "both", "digits"], default="cnn")
     parser.add_argument("--data", type=Path, metavar="DIR", help="CIFAR-10, as train/CLASS/* and test/CLASS/* images")
-    parser.add_argument("--full", action="store_true", help="the ResNet at its whole width, not at half of it")
+    parser.add_argument("--width", type=float, default=0.25, help="of the ResNet (default: %(default)s)")
     parser.add_argument("--only", default=",".join(PARTS), metavar="PART,…", help="default: %(default)s")
     parser.add_argument("--examples", type=int, default=4096, help="test images (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=20, help="of every PGD (default: %(default)s)")
     parser.add_argument("--curve-examples", type=int, default=4096, help="of them for the curve (default: %(default)s)")
-    parser.add_argument("--subset", type=int, default=1024, help="of them where no speed counts (default: %(default)s)")
+    parser.add_argument(
+        "--subset",
+        type=int,
+        default=1024,
+        help="of them for the rest (default: %(default)s)",
+    )
     parser.add_argument("--chunk", type=int, default=512, help="test images at a time (default: %(default)s)")
     parser.add_argument("--train-examples", type=int, default=5000, help="of an epoch (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=3, help="of the trainings (default: %(default)s)")
@@ -72,7 +77,7 @@ def _main(options: argparse.Namespace) -> int:
     compute_exactly()
     ledger = Ledger(options.out)
     for name in ["cnn", "resnet"] if options.network == "both" else [options.network]:
-        at = ground(name, options.examples, options.steps, options.cache, device, options.data, options.full)
+        at = ground(name, options.examples, options.steps, options.cache, device, options.data, options.width)
         ledger.begin(name, _described(at, options.chunk))
         for part in options.only.split(","):
             PARTS[part].run(ledger, at, options)

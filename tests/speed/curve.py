@@ -30,15 +30,25 @@ def staged(make, ground: Ground, network: Network, precision: str) -> Way:
 
 def run(ledger: Ledger, ground: Ground, options) -> None:
     network, precision = ground.adversarial, ground.precision
-    ways = {
+    ours = {
         SWEPT: staged(sweep.swept, ground, network, precision),
         INDEPENDENT: staged(sweep.independent, ground, network, precision),
-        **{who: crafting(craft, ground, network, *ground.setting.curve) for who, craft in PEERS.items()},
     }
-    interleaved(ledger, PART, ground, network, ways, options.chunk, min(options.curve_examples, ground.examples))
+    peers = {who: crafting(craft, ground, network, *ground.setting.curve) for who, craft in PEERS.items()}
+    racing = ours | {who: peers[who] for who in _rivals(ledger, ground)}
+    most = min(options.curve_examples, ground.examples)
+    interleaved(ledger, PART, ground, network, racing, options.chunk, most)
+    interleaved(ledger, PART, ground, network, ours | peers, options.chunk, min(options.subset, most))
     swept = ledger.of(PART, ground.name)[SWEPT]
     checks.audit(ledger, PART, ground.name, ground, network, precision, swept, options.chunk)
     checks.recheck(ledger, PART, ground, ground.setting.curve, swept, options.chunk)
+
+
+def _rivals(ledger: Ledger, ground: Ground) -> list[str]:
+    """Whom to race on every image: ART and the fastest peer at one ε, where that is known; a curve takes them hours."""
+    at_one = ledger.of("one", ground.name)
+    known = {who: at_one[who] for who in PEERS if who in at_one}
+    return ["ART", *(who for who, lines in known.items() if lines is fastest(known))] if known else list(PEERS)
 
 
 def report(ledger: Ledger, network: str) -> str | None:
@@ -51,6 +61,7 @@ def report(ledger: Ledger, network: str) -> str | None:
     rows = [
         (
             who,
+            str(total(lines, "n")),
             f"{pace(lines):.2f}",
             f"{total(lines, 'seconds'):.1f}",
             times(by.get("ART"), lines),
@@ -60,7 +71,7 @@ def report(ledger: Ledger, network: str) -> str | None:
         )
         for who, lines in by.items()
     ]
-    headers = ["eight ε", "s / 1,000", "s in all", "× ART", "× fastest peer"]
+    headers = ["eight ε", "images", "s / 1,000", "s in all", "× ART", "× fastest peer"]
     headers += [*(f"robust % at {curve[at]:.3g}" for at in (0, middle, len(curve) - 1)), "gradients each"]
     total_outcomes, different = differing(by[SWEPT], by.get(INDEPENDENT, []))
     n, steps = total(by[SWEPT], "n"), settings["steps"]

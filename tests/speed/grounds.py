@@ -56,8 +56,9 @@ def _training(plugin: str, **arguments: object) -> Recipe:
     return recipe("training", plugin, **arguments)
 
 
-def settings(data: Path | None = None, full: bool = False) -> dict[str, Setting]:
-    """Every setting by its name. data: where CIFAR-10 is, as train/CLASS/*, test/CLASS/* or as torchvision has it."""
+def settings(data: Path | None = None, width: float = 0.25) -> dict[str, Setting]:
+    """Every setting by its name. data: where CIFAR-10 is, as train/CLASS/*, test/CLASS/* or as torchvision has it;
+    width: the ResNet's, as a share of its 64 channels."""
     cnn = recipe("model", "eight_layer_cnn")
     of_images = data is not None and (data / "train").is_dir()
     cifar = recipe("dataset", "image_folder", folder=".") if of_images else recipe("dataset", "cifar10")
@@ -87,9 +88,9 @@ def settings(data: Path | None = None, full: bool = False) -> dict[str, Setting]
             _training("fgsm_rs", epochs=1, eps=0.1, lr=0.02, batch_size=128),
         ),
         "resnet": Setting(
-            f"ResNet-18{'' if full else ' of half width'}, CIFAR-10",
+            f"ResNet-18{'' if width == 1 else f' at {width:g} of its width'}, CIFAR-10",
             cifar,
-            recipe("model", "resnet_cifar", depth=18, width=1.0 if full else 0.5),
+            recipe("model", "resnet_cifar", depth=18, width=width),
             20_000,
             8 / 255,
             _training("standard", epochs=4, lr=0.05, schedule="cosine", weight_decay=5e-4),
@@ -184,8 +185,8 @@ class Ground:
         return [*chosen.adversarial, *compression[variant]]
 
 
-def ground(name: str, examples: int, steps: int, cache: Path, device: str, data: Path | None, full: bool) -> Ground:
+def ground(name: str, examples: int, steps: int, cache: Path, device: str, data: Path | None, width: float) -> Ground:
     """The setting of a name, ready to be measured on."""
     folders = (data,) if data else ()
     place = Workplace(Store(cache), Registry([FIXTURES]), device, folders)
-    return Ground(name, settings(data, full)[name], place, examples, steps)
+    return Ground(name, settings(data, width)[name], place, examples, steps)

@@ -31,7 +31,7 @@ def run(ledger: Ledger, ground: Ground, options) -> None:
             continue
         command = [sys.executable, "-m", "tests.speed.memory", ground.name, who, str(count), str(options.chunk)]
         command += [str(options.cache), ground.device, *(["--data", str(options.data)] if options.data else [])]
-        command += ["--full"] if options.full else []
+        command += ["--width", str(options.width)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             last = done.stderr.strip().splitlines()[-1:]
@@ -90,9 +90,9 @@ def main() -> None:
     parser.add_argument("cache", type=Path)
     parser.add_argument("device")
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--width", type=float)
     given = parser.parse_args()
-    at = ground(given.network, given.count, STEPS, given.cache, given.device, given.data, given.full)
+    at = ground(given.network, given.count, STEPS, given.cache, given.device, given.data, given.width)
     print(json.dumps(_measure(at, given.who, given.count, given.chunk)))
 
 
