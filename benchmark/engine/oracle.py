@@ -38,6 +38,7 @@ class Oracle:
         self.precision = precision
         self.forward = 0
         self.backward = 0
+        self._largest = 0  # batch
         self._view: AttackView | None = None
 
     def refresh(self, example: torch.Tensor) -> None:
@@ -59,18 +60,18 @@ class Oracle:
 
     def gradient(self, x: torch.Tensor, y: torch.Tensor, loss: Loss) -> tuple[torch.Tensor, torch.Tensor]:
         """d loss(logits, y) / dx of each example (0 where it is NaN), and the logits, both float32 and detached."""
-        x = x.detach().requires_grad_()
+        filled = self._filled(x.detach()).detach().requires_grad_()
         with torch.enable_grad():
-            logits = self._viewed(x)
-            (gradient,) = torch.autograd.grad(loss(logits, y).sum(), x)
+            logits = self._viewed(filled)[: len(x)]
+            (gradient,) = torch.autograd.grad(loss(logits, y).sum(), filled)
         self.forward += len(x)
         self.backward += len(x)
-        return gradient.nan_to_num_(nan=0.0), logits.detach()
+        return gradient[: len(x)].nan_to_num_(nan=0.0), logits.detach()
 
     @torch.no_grad()
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """The view's logits, float32 [m, classes]."""
-        logits = self._viewed(x)
+        logits = self._viewed(self._filled(x))[: len(x)]
         self.forward += len(x)
         return logits
 
@@ -78,7 +79,7 @@ class Oracle:
     def judge(self, x: torch.Tensor) -> torch.Tensor:
         """The module's own logits, float32 [m, classes]: fp32, eager, eval mode."""
         with evaluating(self.module):
-            logits = self.module(x)
+            logits = self.module(self._filled(x))[: len(x)]
         self.forward += len(x)
         return logits
 
@@ -86,10 +87,25 @@ class Oracle:
         """bool [m]: whether the module breaks, giving y no strictly larger logit than every other class."""
         return succeeded(score(self.judge(x), y))
 
+    def _filled(self, x: torch.Tensor) -> torch.Tensor:
+        """`x`, with copies of its last row behind it, so that batches of any size come in few sizes.
+
+        An active set has another size in every step, and for each new one a CPU's library compiles every layer anew,
+        which takes as long as the layer does. The largest batch so far, which most are, is never filled up.
+        """
+        self._largest = max(self._largest, len(x))
+        missing = min(_next_size(len(x)), self._largest) - len(x)
+        return torch.cat([x, x[-1:].expand(missing, *x.shape[1:])]) if missing > 0 else x
+
     def _viewed(self, x: torch.Tensor) -> torch.Tensor:
         if self._view is None:
             self.refresh(x)
         return self._view(x)
+
+
+def _next_size(size: int) -> int:
+    """The next power of two up to 32, or multiple of 32: so that little is wasted."""
+    return -(-size // 32) * 32 if size > 32 else 1 << max(0, size - 1).bit_length()
 
 
 @contextmanager

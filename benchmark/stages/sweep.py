@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import torch
 
-from benchmark.engine.judging import stands
+from benchmark.engine.judging import ROUNDING, stands
 from benchmark.stages import again
 from benchmark.stages.propose import Counts, Proposer
 
@@ -34,17 +34,18 @@ def swept(proposer: Proposer, index: torch.Tensor, part: int) -> Written:
     clean = proposer.test.pixels(index)
     labels = proposer.test.labels[index].to(clean.device)
     right = stands(proposer.network.module, clean, labels)
-    attacked, made, counted = right, {}, []
+    attacked, made, counted = right.clone(), {}, []
     for place, eps in enumerate(proposer.task.eps):
         implied = right & ~attacked
         examples, counts = clean.clone(), Counts()
         chosen = attacked.nonzero().squeeze(1)
         if len(chosen):
-            examples[chosen], counts = proposer.propose(eps, index[chosen.cpu()], part)
+            proposed, counts = proposer.propose(eps, index[chosen.cpu()], part)
+            examples[chosen] = proposed
+            # the judge will see them in a batch of others: what rounding might break there is not implied
+            attacked[chosen] = ~stands(proposer.network.module, proposed, labels[chosen], by=ROUNDING)
         made |= {f"examples-{place}": examples, f"implied-{place}": implied}
         counted.append(replace(counts, implied=int(implied.sum())))
-        # in the very batch that the judge will see, so that rounding cannot part their words
-        attacked = attacked & ~stands(proposer.network.module, examples, labels)
     return made, counted
 
 
