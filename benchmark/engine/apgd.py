@@ -3,10 +3,10 @@
 import torch
 
 from benchmark.engine.attack import columns
-from benchmark.engine.crafting import State
 from benchmark.engine.evasion import GradientAttack
 from benchmark.engine.losses import LOSSES, Loss, dlr_towards
 from benchmark.engine.random_start import Draws
+from benchmark.engine.walk import State
 
 _INERTIA = 0.25  # the share of the previous move in the next one
 _PROGRESS = 0.75  # ρ: halve the step unless the loss rose in more than this share of a window's steps

@@ -44,12 +44,12 @@ class Attack(EvasionAttack):
         [n], each example's own number, on which its random draws depend, by default 0 … n − 1; seed: an int; by default
         the attack's own in its first call, and another one in each later call.
         """
-        images = _copied(x, torch.float32)  # turns into the result, example by example
+        images = copied(x, torch.float32)  # turns into the result, example by example
         if seed is None:
             seed = self.seed + (self._calls << 32)  # beyond any seed that a person chooses
             self._calls += 1
         if len(images):
-            index = torch.arange(len(images)) if indices is None else _copied(indices, torch.int64)
+            index = torch.arange(len(images)) if indices is None else copied(indices, torch.int64)
             self._craft(images, self._labels(images, y).to(self.device), index.to(self.device), seed)
         return images if isinstance(x, torch.Tensor) else images.numpy()
 
@@ -86,7 +86,7 @@ class Attack(EvasionAttack):
     def _labels(self, images: torch.Tensor, y) -> torch.Tensor:
         if y is None:
             return self._judged(images).argmax(1)
-        labels = _copied(y)
+        labels = copied(y)
         return (labels.argmax(1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.flatten()).long()
 
     def _judged(self, images: torch.Tensor) -> torch.Tensor:
@@ -113,7 +113,7 @@ def columns(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     return values.view(-1, *[1] * (like.ndim - 1))
 
 
-def _copied(values, dtype: torch.dtype | None = None) -> torch.Tensor:
+def copied(values, dtype: torch.dtype | None = None) -> torch.Tensor:
     """A tensor of its own memory, from a tensor or from anything that numpy takes."""
     if isinstance(values, torch.Tensor):
         return values.detach().to(dtype or values.dtype, copy=True)

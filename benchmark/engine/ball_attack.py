@@ -1,14 +1,27 @@
 """What the attacks have in common that walk in an ℓp ball: budget, targets, pixel range, and which point is kept."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import torch
 
-from benchmark.engine.attack import Attack
-from benchmark.engine.crafting import State, decide, run_all
+from benchmark.engine.attack import Attack, copied
+from benchmark.engine.crafting import Rung, decide, run_all
+from benchmark.engine.estimator import Passes
 from benchmark.engine.norms import Bound
+from benchmark.engine.walk import State
+
+
+@dataclass(frozen=True)
+class Descent:
+    """What an attack made at one ε: examples [n, …] like the images, who was attacked (bool [n]), and the passes."""
+
+    examples: torch.Tensor
+    attacked: torch.Tensor
+    passes: Passes
 
 
 class BallAttack(Attack):
@@ -47,9 +60,34 @@ class BallAttack(Attack):
     def advance(self, state: State, gradient: torch.Tensor | None, logits: torch.Tensor) -> None:
         """See `crafting.Walk`."""
 
+    @property
+    def descends(self) -> bool:
+        """Whether it may be one of those that `descend` runs together."""
+        return self.mode == "decide"
+
+    def prepare(self, images: torch.Tensor) -> None:
+        """Get ready for the network as it is now, given some images."""
+
+    def descend(self, smaller: Sequence["BallAttack"], x, y, indices, seeds: Sequence[int]) -> list[Descent]:
+        """This attack at several ε, from the largest down, each on what the one before broke: see `crafting.decide`.
+
+        smaller: attacks like this one, at smaller ε; seeds: one for each, this one first. All must say that they
+        `descends`. The rest is as in `generate`; the outcomes are those of attacks one after another.
+        """
+        images = copied(x, torch.float32)
+        if not len(images):
+            return [Descent(images, torch.zeros(0, dtype=torch.bool), Passes(0, 0)) for _ in seeds]
+        self.prepare(images)
+        for attack in smaller:
+            attack._oracle = self.oracle  # they are in one batch
+        attacks = (self, *smaller)
+        rungs = [Rung(attack, images.clone(), seed) for attack, seed in zip(attacks, seeds, strict=True)]
+        decide(rungs, self._labels(images, y).to(self.device), copied(indices, torch.int64).to(self.device))
+        return [_made(rung) for rung in rungs]
+
     def _craft(self, images: torch.Tensor, labels: torch.Tensor, index: torch.Tensor, seed: int) -> None:
         if self.mode == "decide":
-            decide(self, images, labels, index, seed)
+            decide([Rung(self, images, seed)], labels, index)
         else:
             run_all(self, images, labels, index, seed, keep_best=self.mode == "examples")
 
@@ -70,3 +108,9 @@ class BallAttack(Attack):
     def _check_params(self) -> None:
         super()._check_params()
         self._check_choice("mode", self.modes)
+
+
+def _made(rung: Rung) -> Descent:
+    attacked = torch.zeros(len(rung.images), dtype=torch.bool)
+    attacked[torch.cat(rung.attacked or [torch.arange(0)])] = True
+    return Descent(rung.images, attacked, Passes(rung.forward, rung.backward))

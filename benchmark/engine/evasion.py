@@ -7,9 +7,9 @@ import torch
 
 from benchmark.engine import twin
 from benchmark.engine.ball_attack import BallAttack
-from benchmark.engine.crafting import State
 from benchmark.engine.losses import CLASSES_NEEDED, LOSSES, Loss, score, succeeded
 from benchmark.engine.memory import Room
+from benchmark.engine.walk import State
 
 
 class GradientAttack(BallAttack):
@@ -57,13 +57,23 @@ class GradientAttack(BallAttack):
         """`point` brought into the pixel range, then (as ART does) into the ball around `origin`."""
         return origin + self._norm.project(point.clamp(*self._range) - origin, float(self.eps))
 
-    def _craft(self, images: torch.Tensor, labels: torch.Tensor, index: torch.Tensor, seed: int) -> None:
+    @property
+    def descends(self) -> bool:
+        return super().descends and not self._passes_clips()  # that restart is a descent of its own
+
+    def prepare(self, images: torch.Tensor) -> None:
         Room()(self.oracle.refresh, images[:4].to(self.device))
-        through = "never" if (self.through_clips, self.mode) == ("auto", "last") else self.through_clips
-        clean = images.clone() if twin.is_passed_through(self.estimator.model, through) else None
+
+    def _craft(self, images: torch.Tensor, labels: torch.Tensor, index: torch.Tensor, seed: int) -> None:
+        self.prepare(images)
+        clean = images.clone() if self._passes_clips() else None
         super()._craft(images, labels, index, seed)
         if clean is not None:
             self._craft_through_clips(images, clean, labels, index, seed)
+
+    def _passes_clips(self) -> bool:
+        through = "never" if (self.through_clips, self.mode) == ("auto", "last") else self.through_clips
+        return twin.is_passed_through(self.estimator.model, through)
 
     def _craft_through_clips(
         self, images: torch.Tensor, clean: torch.Tensor, labels: torch.Tensor, index: torch.Tensor, seed: int

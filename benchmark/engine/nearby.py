@@ -1,9 +1,9 @@
 """PGD as TRADES and MART start it: from a point very near the clean image, where a divergence has a gradient."""
 
-from benchmark.engine.crafting import State
 from benchmark.engine.losses import LOSSES, Loss, divergence
 from benchmark.engine.pgd import PGD
 from benchmark.engine.random_start import Draws
+from benchmark.engine.walk import State
 
 
 class NearbyPGD(PGD):

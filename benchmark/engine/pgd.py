@@ -2,9 +2,9 @@
 
 import torch
 
-from benchmark.engine.crafting import State
 from benchmark.engine.evasion import GradientAttack
 from benchmark.engine.random_start import Draws
+from benchmark.engine.walk import State
 
 
 class PGD(GradientAttack):

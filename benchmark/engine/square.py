@@ -14,12 +14,12 @@ from art.estimators.classification.classifier import ClassifierMixin
 from art.estimators.estimator import BaseEstimator
 
 from benchmark.engine.ball_attack import BallAttack
-from benchmark.engine.crafting import State
 from benchmark.engine.evasion import preprocesses
 from benchmark.engine.losses import score
 from benchmark.engine.oracle import evaluating
 from benchmark.engine.random_start import Draws
 from benchmark.engine.square_search import SEARCHES, Search
+from benchmark.engine.walk import State
 
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # of p, after these many of 10,000 steps
 
@@ -31,6 +31,7 @@ class Queries:
     """
 
     backward = 0
+    bf16 = False
 
     def __init__(self, estimator):
         self.estimator, self.forward = estimator, 0

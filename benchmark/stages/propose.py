@@ -39,6 +39,15 @@ class Counts:
         return Counts(**{name: value + getattr(other, name) for name, value in vars(self).items()})
 
 
+@dataclass
+class Proposed:
+    """Examples at one ε for some of the images asked for: bool [n], those; float32, theirs; what was counted."""
+
+    rows: torch.Tensor
+    examples: torch.Tensor
+    counts: Counts
+
+
 class Proposer:
     """One attack plugin against one network, at any ε of its task, in "fp32" or (if the task may) "bf16"."""
 
@@ -71,6 +80,33 @@ class Proposer:
         attack = self._attack(eps, part)
         self.estimator.model.eval()
         proposed, passes = self._generate(attack, clean, index, self._seed("craft", eps))
+        self._assert_unmodified()
+        return self._mended(attack, proposed, clean, eps, passes)
+
+    def descend(self, index: torch.Tensor, part: int) -> list[Proposed] | None:
+        """All ε of the task at once, from the largest down, each for what the one before broke.
+
+        None if the attack cannot. The test images at `index` must be judged right.
+        """
+        attacks = [self._attack(eps, part) for eps in self.task.eps]
+        if not all(getattr(attack, "descends", False) for attack in attacks):
+            return None
+        clean = self.test.pixels(index)
+        self.estimator.model.eval()
+        seeds = [self._seed("craft", eps) for eps in self.task.eps]
+        made = attacks[0].descend(attacks[1:], clean, self.test.labels[index], self.test.indices[index], seeds)
+        self._assert_unmodified()
+        found = []
+        for eps, one in zip(self.task.eps, made, strict=True):
+            rows = one.attacked.to(clean.device)
+            mended = self._mended(attacks[0], one.examples[rows], clean[rows], eps, one.passes)
+            found.append(Proposed(rows, *mended))
+        return found
+
+    def _mended(
+        self, attack: Any, proposed: torch.Tensor, clean: torch.Tensor, eps: float, passes: Passes
+    ) -> tuple[torch.Tensor, Counts]:
+        """What a judge may see of a proposal, and what had to be mended; AttackError if its shape is wrong."""
         if proposed.shape != clean.shape:
             raise AttackError(
                 f"{type(attack).__name__}: gave examples of shape {list(proposed.shape)}, not {list(clean.shape)}"
@@ -80,7 +116,6 @@ class Proposer:
         radius = float("inf") if self.task.minimum_norm else eps
         violations = ~inside(proposed, clean, self.task.norm, radius)
         examples = clip(proposed, clean, self.task.norm, radius)
-        self._assert_unmodified()
         return examples, Counts(0, int(violations.sum()), int((~finite).sum()), passes.forward, passes.backward)
 
     def seed(self, *purpose: int | str | float) -> int:

@@ -35,15 +35,23 @@ def swept(proposer: Proposer, index: torch.Tensor, part: int) -> Written:
     labels = proposer.test.labels[index].to(clean.device)
     right = stands(proposer.network.module, clean, labels)
     attacked, made, counted = right.clone(), {}, []
+    rows = right.nonzero().squeeze(1)
+    together = proposer.descend(index[rows.cpu()], part) if len(rows) else None
     for place, eps in enumerate(proposer.task.eps):
-        implied = right & ~attacked
         examples, counts = clean.clone(), Counts()
-        chosen = attacked.nonzero().squeeze(1)
-        if len(chosen):
-            proposed, counts = proposer.propose(eps, index[chosen.cpu()], part)
-            examples[chosen] = proposed
-            # the judge will see them in a batch of others: what rounding might break there is not implied
-            attacked[chosen] = ~stands(proposer.network.module, proposed, labels[chosen], by=ROUNDING)
+        done = torch.zeros_like(attacked)
+        if together:
+            descended = together[place]
+            done[rows[descended.rows]] = True
+            examples[done], counts = descended.examples, descended.counts
+        implied = right & ~attacked & ~done
+        missing = (attacked & ~done).nonzero().squeeze(1)
+        if len(missing):
+            examples[missing], more = proposer.propose(eps, index[missing.cpu()], part)
+            counts += more
+        # the judge will see them in a batch of others: what rounding might break there is not implied
+        chosen = (attacked | done).nonzero().squeeze(1)
+        attacked[chosen] = ~stands(proposer.network.module, examples[chosen], labels[chosen], by=ROUNDING)
         made |= {f"examples-{place}": examples, f"implied-{place}": implied}
         counted.append(replace(counts, implied=int(implied.sum())))
     return made, counted
