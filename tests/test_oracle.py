@@ -53,6 +53,19 @@ def test_gradients_of_the_folded_view_are_the_modules(loss):
     assert (oracle.forward, oracle.backward) == (128, 64)
 
 
+@pytest.mark.parametrize("settings", [{}, {"padding": (2, 0)}, {"padding": "same"}, {"stride": 2}, {"bias": False}])
+def test_a_first_layer_for_grey_images_has_its_own_gradient(settings):
+    torch.manual_seed(0)
+    first = nn.Conv2d(1, 6, (3, 5), **settings)
+    module = nn.Sequential(first, nn.ReLU(), nn.Flatten(), nn.LazyLinear(10)).eval()
+    x, y = digit_images(20)
+    module(x)
+    gradient, logits = Oracle(module, "fp32").gradient(x, y, cross_entropy)
+    expected, expected_logits = plain_gradient(module, x, y)
+    torch.testing.assert_close(logits, expected_logits, **EXACT)
+    torch.testing.assert_close(gradient, expected, **EXACT)
+
+
 def test_bf16_keeps_the_gradients_direction_and_fp32_logits():
     estimator, (x, y) = trained(robust=True), digit_images(200)
     gradient, logits = Oracle(estimator.model, "bf16").gradient(x, y, margin)

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
+from benchmark.engine import one_channel
 from benchmark.engine.estimator import unheard
 from benchmark.engine.fold import FOLDABLE, foldable, folded
 from benchmark.engine.fold import fold as fold_in_place
@@ -34,6 +35,10 @@ class AttackView:
             fold_in_place(self._body, folds)
             if bf16:
                 _narrow(self._body, _head(self._body, example))
+        if example.device.type == "cpu":
+            for part in self._body.modules():
+                if one_channel.fits(part):
+                    part.forward = partial(one_channel.convolved, part)
         self._body.to(memory_format=torch.channels_last)
         self._folded = [
             (module.get_submodule(layer), module.get_submodule(norm), self._body.get_submodule(layer))
