@@ -48,6 +48,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=20, help="of every PGD (default: %(default)s)")
     parser.add_argument("--curve-examples", type=int, default=4096, help="of them for the curve (default: %(default)s)")
     parser.add_argument(
+        "--rival-examples", type=int, metavar="N", help="those of the curve that ART and the fastest peer get"
+    )
+    parser.add_argument(
         "--subset",
         type=int,
         default=1024,

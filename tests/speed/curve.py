@@ -8,7 +8,7 @@ from tests.speed import checks
 from tests.speed.grounds import Ground
 from tests.speed.ledger import Ledger, differing
 from tests.speed.peers import PEERS
-from tests.speed.tables import busy, fastest, pace, robust, table, times, total
+from tests.speed.tables import busy, fastest, pace, rivals_of, robust, table, times, total
 from tests.speed.walk import Made, Way, crafting, interleaved
 
 PART = "curve"
@@ -35,20 +35,15 @@ def run(ledger: Ledger, ground: Ground, options) -> None:
         INDEPENDENT: staged(sweep.independent, ground, network, precision),
     }
     peers = {who: crafting(craft, ground, network, *ground.setting.curve) for who, craft in PEERS.items()}
-    racing = ours | {who: peers[who] for who in _rivals(ledger, ground)}
+    rivals = {who: peers[who] for who in rivals_of(ledger.of("one", ground.name)) or peers}
     most = min(options.curve_examples, ground.examples)
-    interleaved(ledger, PART, ground, network, racing, options.chunk, most)
-    interleaved(ledger, PART, ground, network, ours | peers, options.chunk, min(options.subset, most))
+    raced = min(options.rival_examples or most, most)
+    interleaved(ledger, PART, ground, network, ours | peers, options.chunk, min(options.subset, raced))
+    interleaved(ledger, PART, ground, network, ours | rivals, options.chunk, raced)
+    interleaved(ledger, PART, ground, network, ours, options.chunk, most)
     swept = ledger.of(PART, ground.name)[SWEPT]
     checks.audit(ledger, PART, ground.name, ground, network, precision, swept, options.chunk)
     checks.recheck(ledger, PART, ground, ground.setting.curve, swept, options.chunk)
-
-
-def _rivals(ledger: Ledger, ground: Ground) -> list[str]:
-    """Whom to race on every image: ART and the fastest peer at one ε, where that is known; a curve takes them hours."""
-    at_one = ledger.of("one", ground.name)
-    known = {who: at_one[who] for who in PEERS if who in at_one}
-    return ["ART", *(who for who, lines in known.items() if lines is fastest(known))] if known else list(PEERS)
 
 
 def report(ledger: Ledger, network: str) -> str | None:

@@ -3,8 +3,8 @@
 from tests.speed import checks, roofline
 from tests.speed.grounds import Ground
 from tests.speed.ledger import Ledger
-from tests.speed.peers import BATCH, EVERYBODY
-from tests.speed.tables import busy, fastest, pace, robust, table, times, total
+from tests.speed.peers import BATCH, EVERYBODY, PEERS
+from tests.speed.tables import busy, fastest, pace, rivals_of, robust, table, times, total
 from tests.speed.walk import crafting, interleaved
 
 PART = "one"
@@ -13,15 +13,11 @@ PART = "one"
 def run(ledger: Ledger, ground: Ground, options) -> None:
     network, eps = ground.adversarial, ground.setting.eps
     ways = {who: crafting(craft, ground, network, eps) for who, craft in EVERYBODY.items()}
-    interleaved(
-        ledger,
-        PART,
-        ground,
-        network,
-        ways,
-        options.chunk,
-        beside=lambda number: roofline.sample(ledger, ground, number),
-    )
+    settings = {"beside": lambda number: roofline.sample(ledger, ground, number)}
+    interleaved(ledger, PART, ground, network, ways, options.chunk, min(options.subset, ground.examples), **settings)
+    rivals = rivals_of(ledger.of(PART, ground.name))
+    racing = {who: way for who, way in ways.items() if who in rivals or who not in PEERS}
+    interleaved(ledger, PART, ground, network, racing, options.chunk, **settings)
     checks.recheck(ledger, PART, ground, (eps,), ledger.of(PART, ground.name)["ours, decide"], options.chunk)
 
 
@@ -34,6 +30,7 @@ def report(ledger: Ledger, network: str) -> str | None:
     rows = [
         (
             who,
+            str(total(lines, "n")),
             f"{pace(lines):.2f}",
             f"{total(lines, 'seconds'):.1f}",
             times(by.get("ART"), lines),
@@ -46,6 +43,7 @@ def report(ledger: Ledger, network: str) -> str | None:
     ]
     headers = [
         f"PGD-{settings['steps']}",
+        "images",
         "s / 1,000",
         "s in all",
         "× ART",
@@ -54,7 +52,7 @@ def report(ledger: Ledger, network: str) -> str | None:
         "gradients each",
     ]
     headers += [f"% of {name} peak" for name in roofline.TYPES]
-    n = total(next(iter(by.values())), "n")
+    n = max(total(lines, "n") for lines in by.values())
     measured = ", ".join(f"{name} {rate / 1e9:.0f} GFLOP/s" for name, rate in rates.items())
     return "\n".join(
         [

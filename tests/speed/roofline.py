@@ -36,8 +36,7 @@ def peaks(ledger: Ledger, network: str) -> dict[str, float]:
 
 def shares(lines: list[Line], macs: int, rates: dict[str, float]) -> list[str | None]:
     """In percent of each type's peak, in the order of TYPES."""
-    gradients = total(lines, "gradients")
-    if gradients is None:
+    if total(lines, "gradients") is None:
         return [None for _ in TYPES]
-    rate = 4 * macs * gradients / total(lines, "seconds")
+    rate = 4 * macs * statistics.median(line["gradients"] / line["seconds"] for line in lines)
     return [f"{100 * rate / rates[name]:.0f}" if name in rates else None for name in TYPES]

@@ -45,6 +45,11 @@ def fastest(by: dict[str, list[Line]]) -> list[Line] | None:
     return min(found, key=pace) if found else None
 
 
+def rivals_of(by: dict[str, list[Line]]) -> list[str]:
+    """Whom to race on more images, when all have run on some: ART and the fastest peer; the others only take time."""
+    return [who for who, lines in by.items() if who == "ART" or lines is fastest(by)]
+
+
 def busy(by: dict[str, list[Line]], threads: int) -> str:
     """Whether the machine was somebody else's too: CPU seconds for each second of each thread."""
     share = sum(total(lines, "cpu") for lines in by.values()) / sum(total(lines, "seconds") for lines in by.values())
