@@ -1,14 +1,18 @@
 """What a plan would run, and why: --dry-run and --explain. Nothing is run, and no torch is imported."""
 
+import math
 from collections import Counter
 
 from benchmark.decidable import sentence
 from benchmark.plan import Plan
+from benchmark.plugins import Registry
 from benchmark.store import Store
-from benchmark.types import Suite
+from benchmark.types import Stage, Suite
+
+FLOAT32 = 4  # bytes of a pixel's channel, as examples are stored
 
 
-def dry_run(suite: Suite, plan: Plan, store: Store) -> str:
+def dry_run(suite: Suite, plan: Plan, store: Store, registry: Registry) -> str:
     """The plan in numbers: stages by kind, what sharing saves, and what is left to do in time and disk."""
     to_run = [stage for stage in plan.stages.values() if not store.has(stage.key)]
     kinds = Counter(stage.kind for stage in plan.stages.values())
@@ -21,9 +25,36 @@ def dry_run(suite: Suite, plan: Plan, store: Store) -> str:
         f"Running every cell on its own would take {plan.naive} stages; sharing leaves {len(plan.stages)} "
         f"({plan.naive / len(plan.stages):.1f} × fewer)."
     ]
+    lines += _examples(plan, store, registry)
     lines += _estimate(to_run, store)
     lines += [sentence(n, len(suite.seeds)) for n in dict.fromkeys(grid.limit.test for grid in suite.grids)]
     return "\n".join(lines)
+
+
+def _examples(plan: Plan, store: Store, registry: Registry) -> list[str]:
+    """What examples that are crafted once and judged elsewhere weigh in the store, and how many judges share them."""
+    crafts = {
+        key: stage for key, stage in plan.stages.items() if stage.kind == "craft" and stage.task.mode == "examples"
+    }
+    if not crafts:
+        return []
+    judges = sum(stage.input("craft") in crafts for stage in plan.stages.values() if stage.kind == "judge")
+    sizes = [_weight(stage, store, registry) for stage in crafts.values()]
+    unknown = {stage.task.dataset.plugin for stage, size in zip(crafts.values(), sizes, strict=True) if size is None}
+    weights = [f"{sum(size or 0 for size in sizes) / 1e6:,.1f} MB"] * any(sizes)
+    weights += [f"of unknown weight for {name}, none of whose have been crafted here yet" for name in sorted(unknown)]
+    what = f"{len(crafts)} crafts for {judges} judgements"
+    return [f"Examples crafted once and judged elsewhere: {what}, {' and '.join(weights)}."]
+
+
+def _weight(craft: Stage, store: Store, registry: Registry) -> int | None:
+    """Bytes of a craft's examples: n × shape × float32 where the dataset says its shape, else what such a one took."""
+    shape, task = registry.find("dataset", craft.task.dataset.plugin).constants.get("TEST"), craft.task
+    if shape:
+        total, *image = shape
+        return min(task.limit or total, total) * math.prod(image) * FLOAT32 * len(task.eps)
+    measured = store.estimate(craft)
+    return measured and measured[1]
 
 
 def _estimate(to_run: list, store: Store) -> list[str]:

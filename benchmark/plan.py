@@ -11,7 +11,7 @@ the suite. So rows share their prefixes, suites share stages with each other, an
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from benchmark.deployments import Trial, trials
@@ -254,12 +254,21 @@ class _Planner:
             "protocol": PROTOCOL,
             # a runtime is on the CPU whatever the device, and its precision is its task's
             "device": "cpu" if kind in ("deploy", "latency") else f"{self.device} {self.precision}",
-            **{name: _plain(value) for name, value in vars(task).items()},
+            **{name: self._content(value) for name, value in vars(task).items()},
             **{f"input {role}": key for role, key in inputs.items()},
             **sources,
         }
         key = hashlib.sha256(canonical(ingredients).encode()).hexdigest()[:32]
         return self.made.setdefault(key, Stage(kind, key, label, task, tuple(inputs.items()), ingredients))
+
+    def _content(self, value: Any) -> Any:
+        """What a key holds of a task's value: of a recipe that names files their digests, not where they lie."""
+        if isinstance(value, tuple):
+            return [self._content(item) for item in value]
+        if not isinstance(value, Recipe):
+            return value
+        paths = self.registry.find(value.kind, value.plugin).constants.get("FILE_DIGESTS", {})
+        return asdict(replace(value, arguments=tuple(one for one in value.arguments if one[0] not in paths)))
 
 
 def _at(eps: Epsilon, craft: Stage) -> str:
@@ -269,12 +278,6 @@ def _at(eps: Epsilon, craft: Stage) -> str:
 def _role(stage: Stage) -> str:
     """What a stage is to one that attacks or judges it."""
     return "deployment" if stage.kind == "deploy" else "network"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return asdict(value) if isinstance(value, Recipe) else value
 
 
 def _named(things: tuple, name: str):

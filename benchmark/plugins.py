@@ -171,6 +171,8 @@ def _constants(kind: str, tree: ast.Module) -> dict[str, Any]:
     found = constants(tree)
     if kind == "compression" and not _widths(found.get("WIDTHS", {})):
         raise Unreadable(1, 'WIDTHS must be a literal dict as {"weights": ("bits",), "activations": ("bits",)}')
+    if kind == "dataset" and not _shape(found.get("TEST")):
+        raise Unreadable(1, "TEST must be a literal tuple (n, channels, height, width): the shape of the test images")
     if kind != "attack":
         return found
     tables = [found, *(found["CLASSES"].values() if isinstance(found.get("CLASSES"), dict) else ())]
@@ -191,6 +193,12 @@ def _constants(kind: str, tree: ast.Module) -> dict[str, Any]:
 def _widths(given: Any) -> bool:
     """Whether a compression says rightly which of its parameters set bit widths, of weights and of activations."""
     return isinstance(given, dict) and all(isinstance(names, tuple | list) for names in given.values())
+
+
+def _shape(given: Any) -> bool:
+    """Whether a dataset says rightly, or not at all, of what shape its test images are."""
+    whole = isinstance(given, tuple) and len(given) == 4 and all(isinstance(size, int) for size in given)
+    return given is None or (whole and min(given) > 0)
 
 
 def _parameters(kind: str, tree: ast.Module, found: Mapping[str, Any]) -> tuple[Parameter, ...]:

@@ -82,7 +82,7 @@ def _main(options: argparse.Namespace) -> int:
         raise RequestError(f"--only {' '.join(options.only)}: no cell of {suite.path} is all of these")
     store = Store(options.store)
     if options.dry_run:
-        print(forecast.dry_run(suite, wanted, store))
+        print(forecast.dry_run(suite, wanted, store, registry))
         return 0
     if options.explain:
         print(forecast.explain(wanted, store))

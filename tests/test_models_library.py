@@ -222,7 +222,7 @@ def suite(model: dict, before: dict | str = "none", **changes) -> dict:
 
 
 def test_a_checkpoint_in_a_suite(desk, tmp_path):
-    """From the suite's own folder; its content is the key, its path is not needed once it has been read."""
+    """From the suite's own folder; its content is the key, and where it lies is not."""
     path, module = trained(tmp_path, "safetensors")
     given = suite(recipe(path.name), compressions={"dense": [], "half": [{"prune": {"ratio": 0.5}}]})
     ran = desk.run(given)
@@ -231,7 +231,11 @@ def test_a_checkpoint_in_a_suite(desk, tmp_path):
     assert dense["size"]["parameters"] == sum(p.numel() for p in module.parameters()) > half["size"]["parameters"]
     assert len(dense["model"]["checkpoint"]["sha256"]) == 64
     before = {stage.key for stage in desk.plan(given)[1].stages.values()}
-    assert before == {stage.key for stage in desk.plan(given)[1].stages.values()}
+    elsewhere = path.rename(tmp_path / "moved.safetensors")
+    moved = given | {"model": recipe(elsewhere.name)}
+    assert before == {stage.key for stage in desk.plan(moved)[1].stages.values()}
+    again = desk.run(moved)
+    assert again.status == 0 and json.loads(again.records.splitlines()[0])["keys"] == dense["keys"]
     with torch.no_grad():
         module.fc.bias.add_(1.0)
     save_file(module.state_dict(), path)

@@ -100,6 +100,14 @@ def test_an_attack_is_fitted_on_training_images_only(desk):
     assert pattern[1] == pytest.approx(float(data.training.train.pixels().mean()) / 10, rel=1e-4)
 
 
+def test_the_passes_of_a_fit_are_counted_once(desk):
+    """Each epoch takes a gradient at every image, and looks at them all; then the test images only shift."""
+    suite = small(attacks={"universal": {"universal": {"epochs": 2, "images": 100}}}, limit={"train": 200, "test": 300})
+    (record,) = records(desk.run(suite))
+    assert record["passes"]["backward"] == 2 * 100
+    assert 2 * 2 * 100 <= record["passes"]["forward"] < 3 * 2 * 100
+
+
 def test_a_minimum_norm_example_counts_at_its_distance(desk):
     suite = small(attacks={"least": {"minimum": {}, "eps": [0.1, 0.9, 1.0], "norm": "inf"}}, limit={"test": 64})
     near, far, all_of_it = records(desk.run(suite))

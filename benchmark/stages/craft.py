@@ -71,9 +71,11 @@ class _Making:
         self.task, self.place, self.test, self.folder = task, place, data.test, folder
         self.written: list[Path] = []
         self._proposer = cache(lambda precision: Proposer(task, place, network, data, precision))
+        self._fits = "fit" in place.registry.find("attack", task.attack.plugin).hooks
 
     def whole(self, precision: str) -> tuple[list[Path], dict[str, object] | None]:
         """Every chunk at every ε, and what the audit says of a sweep over them."""
+        self._fit(precision)
         if len(self.task.eps) == 1:
             return self._chunks("independent", sweep.independent, precision), None
         chunks = self._chunks("swept", sweep.swept, precision)
@@ -82,6 +84,7 @@ class _Making:
 
     def recheck(self, chunks: list[Path]) -> dict[str, object]:
         """Attack survivors of chunks crafted in bf16 again."""
+        self._fit("fp32")
 
         def make() -> sweep.Written:
             survivors = self._survivors(chunks, recheck.headline(self.task))
@@ -89,6 +92,11 @@ class _Making:
 
         found = load_file(self._file(f"{CHECKS[1]}.safetensors", make))
         return recheck.report(found, self.task, len(self.test))
+
+    def _fit(self, precision: str) -> None:
+        """Count what a fit on training images takes: once, however often a craft is resumed and fits again."""
+        if self._fits:
+            self._file(f"fit-{precision}.safetensors", lambda: self._proposer(precision).fit())
 
     def _chunks(
         self, name: str, make: Callable[[Proposer, torch.Tensor, int], sweep.Written], precision: str
@@ -132,7 +140,8 @@ class _Making:
             tensors, counted = make()
             tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
             write_whole(path, save(tensors, {"counts": json.dumps([vars(counts) for counts in counted])}))
-        self.written.append(path)
+        if path not in self.written:
+            self.written.append(path)
         return path
 
 

@@ -6,6 +6,7 @@ looked at afterwards: an attack may not modify it.
 """
 
 import inspect
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -125,13 +126,22 @@ class Proposer:
     def _seed(self, purpose: str, eps: float, *more: int | str) -> int:
         return self.seed(purpose, *(() if self.task.minimum_norm else (eps,)), *more)
 
+    def fit(self) -> tuple[dict[str, torch.Tensor], list[Counts]]:
+        """Fit the attack at every ε of the task; for a craft's files: no tensor, and the passes that each took."""
+        return {}, [self._fit(eps) for eps in self.task.eps]
+
+    def _fit(self, eps: float) -> Counts:
+        seed_everything(self._seed("fit", eps))
+        attack, train = self._built(eps), self._data.training.train
+        images, labels = train.pixels().cpu().numpy(), train.labels.numpy()
+        fitted, passes = self._spent(attack, lambda: self.plugin.load().fit(attack, images, labels))
+        self._fitted[eps] = self._checked(fitted)
+        return Counts(forward=passes.forward, backward=passes.backward)
+
     def _attack(self, eps: float, part: int | str) -> Any:
         """The plugin's attack: built anew, so that it owes nothing to calls before; only a fitted one is kept."""
-        if "fit" in self.plugin.hooks and eps not in self._fitted:
-            seed_everything(self._seed("fit", eps))
-            train = self._data.training.train
-            fitted = self.plugin.load().fit(self._built(eps), train.pixels().cpu().numpy(), train.labels.numpy())
-            self._fitted[eps] = self._checked(fitted)
+        if "fit" in self.plugin.hooks and eps not in self._fitted:  # by a run before this one, which has counted it
+            self._fit(eps)
         seed_everything(self._seed("craft", eps, part))
         return self._fitted[eps] if eps in self._fitted else self._built(eps)
 
@@ -154,14 +164,17 @@ class Proposer:
         accepted = inspect.signature(attack.generate).parameters
         draws = {"indices": self.test.indices[index], "seed": seed}
         given = {name: value for name, value in draws.items() if name in accepted}
+        examples, passes = self._spent(attack, lambda: attack.generate(images, truth, **given))
+        return torch.as_tensor(np.asarray(examples), dtype=torch.float32, device=clean.device), passes
+
+    def _spent(self, attack: Any, work: Callable[[], Any]) -> tuple[Any, Passes]:
+        """What `work` gives, and the passes that the attack took for it."""
         if hasattr(attack, "passes"):  # an attack that works on a view of its own of the model counts for itself
             before = attack.passes
-            examples = attack.generate(images, truth, **given)
-            passes = Passes(attack.passes.forward - before.forward, attack.passes.backward - before.backward)
-        else:
-            with counting(self.network.module) as passes, seeded_generators():
-                examples = attack.generate(images, truth, **given)
-        return torch.as_tensor(np.asarray(examples), dtype=torch.float32, device=clean.device), passes
+            done = work()
+            return done, Passes(attack.passes.forward - before.forward, attack.passes.backward - before.backward)
+        with counting(self.network.module) as passes, seeded_generators():
+            return work(), passes
 
     def _assert_unmodified(self) -> None:
         before, after = self._unmodified, self.network.module.state_dict()

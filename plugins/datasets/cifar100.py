@@ -6,6 +6,7 @@ from benchmark.data import Dataset
 
 from ._torchvision import cifar
 
+TEST = (10_000, 3, 32, 32)  # the shape of the test images, for plans
 FOLDER = "cifar-100-python"
 
 

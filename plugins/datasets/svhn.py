@@ -10,6 +10,7 @@ from benchmark.data import Dataset
 from ._download import download
 from ._torchvision import opened
 
+TEST = (26_032, 3, 32, 32)  # the shape of the test images, for plans
 FILES = ("train_32x32.mat", "test_32x32.mat")
 PARTS = ({"split": "train"}, {"split": "test"})
 WAYS = f"to get it, put {' and '.join(FILES)} under --data DIR or its folder svhn, or run once with a network"
