@@ -103,12 +103,21 @@ def legend(board: Board) -> list[str]:
         "headline ε (the suite's; otherwise the middle one, the lower of two): an upper bound of the union's. The mean "
         "over seeds alone: the least of several figures has no such interval.",
         *COSTS,
+        *[
+            "*nonzero*: a mask holds the other weights at zero. They are stored and multiplied as any weight is: masks "
+            "save no MACs, no bytes and no latency."
+        ]
+        * _masked(board),
         *VERDICT,
         f"**{MISSING}**: no result (see Holes). *(1 of 2 seeds)*: fewer seeds than planned are in the figure.",
         f"Protocol version: {escape(', '.join(board.protocols)) or 'no records yet'}.",
     ]
     how = f"Reproduce this board with\n\n```sh\n{command(board)}\n```"
     return ["## Legend", "\n".join(f"- {line}" for line in lines), how]
+
+
+def _masked(board: Board) -> bool:
+    return any(row.size["nonzero"].values for table in board.tables for row in table.rows)
 
 
 def _about_deployments(board: Board) -> list[str]:

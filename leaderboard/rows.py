@@ -19,7 +19,7 @@ def tables(board: Board, table: Table, found: Significance) -> list[str]:
     attacks = [attack.name for attack in table.grid.attacks if attack.runtime is None]
     faulty = [name for name in attacks if any(column.attack == name for row in table.rows for column in row.faults)]
     wide = len(table.columns) + 1 > WIDE
-    ends = {"Parameters": size(table, "parameters"), "Verdict": lambda row: escape(str(row.verdict))}
+    ends = {"Parameters": parameters(table), "Verdict": lambda row: escape(str(row.verdict))}
     blocks = [_rows(board, table, found, table.unions if wide else table.columns, table.middles, ends, faulty)]
     for name in attacks if wide else ():
         own = [column for column in table.columns if column.attack == name]
@@ -27,6 +27,16 @@ def tables(board: Board, table: Table, found: Significance) -> list[str]:
     for number, name in enumerate(faulty, start=1):
         blocks.append(f"<sup>{number}</sup> {escape(name)}: {_faults(board, table, name)}.")
     return blocks
+
+
+def parameters(table: Table) -> Cell:
+    """Their number and, of a masked network, how many of them are not zero."""
+
+    def cell(row: Row) -> str:
+        masked = f", {quantity(row.size['nonzero'].mean)} nonzero" if row.size["nonzero"].values else ""
+        return size(table, "parameters")(row) + masked
+
+    return cell
 
 
 def size(table: Table, name: str, unit: str = "") -> Cell:

@@ -34,7 +34,7 @@ class Row:
     clean: Estimate
     accuracy: dict[Column, Estimate]
     worst: dict[Column, Estimate]  # by union column: the worst class under the attack that is worst for it
-    size: dict[str, Estimate]  # parameters, macs, weight_bytes
+    size: dict[str, Estimate]  # parameters, macs, weight_bytes; nonzero: parameters that no mask has set to zero
     passes: dict[str | None, dict[str, Estimate]]  # by attack, or None for all: forward and backward passes of crafting
     work: dict[str, Estimate]  # passes × MACs of its trainings: `training` all of them, `tuning` those after the first
     trainings: tuple[tuple[str, ...], ...]  # by network: the stages of the trainings that are counted in `work`
@@ -206,7 +206,8 @@ def _row(compression: Compression, training: Training, columns: Sequence[Column]
         size={
             name: first(lambda record, name=name: record["size"][name])
             for name in ("parameters", "macs", "weight_bytes")
-        },
+        }
+        | {"nonzero": first(_nonzero)},
         passes={
             attack: {
                 way: estimate(crafting(network, attack, way, columns) for network in networks)
@@ -218,6 +219,12 @@ def _row(compression: Compression, training: Training, columns: Sequence[Column]
         trainings=tuple(stages(since, next(iter(network.values()))) for network in networks if network),
         faults={column: counts for column in columns if column.attack and any(counts := _faults(column, networks))},
     )
+
+
+def _nonzero(record: Record) -> int | None:
+    """Parameters that are not masked; None for a network without masks."""
+    masks = [step for step in record["achieved"] if step and "nonzero_weights" in step]
+    return record["size"]["parameters"] - masks[-1]["weights"] + masks[-1]["nonzero_weights"] if masks else None
 
 
 def _smaller(network: dict, column: Column) -> list[Record]:

@@ -55,6 +55,16 @@ def test_a_subset_is_called_one_and_the_whole_is_not():
     assert "\npython -m benchmark.run suites/small.yaml --limit train=50,test=10\n" in text
 
 
+def test_a_masked_network_shows_what_is_left_and_that_it_saves_nothing():
+    of = suite()
+    masks = [{"weights": 100_000, "nonzero_weights": 50_000}, {"weights": 200_000, "nonzero_weights": 20_000}]
+    lines = [line | ({"achieved": masks} if line["steps"] else {}) for line in every(of)]
+    dense, *_, masked = tables(page(of, lines))[0]
+    assert dense["Parameters"] == "1 M" and masked["Parameters"] == "250 k (25 %), 70 k nonzero"
+    assert "masks save no MACs, no bytes and no latency" in page(of, lines)
+    assert "nonzero" not in page(of, every(of))
+
+
 def test_both_spellings_of_epsilon_are_shown():
     of = suite(grid(attacks=(Attack("pgd-20", PGD, "inf", (Epsilon(4 / 255, 8 / 255, "8/255"),)),)), eps_space=0.5)
     text = page(of, every(of))
