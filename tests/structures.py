@@ -1,20 +1,23 @@
 """Every network × criterion × ratio: pruned, stored, reloaded bit-exactly, attacked: `python -m tests.structures`.
 
 The networks are narrow, of the same structure as the full ones; `--full` adds what the full ones would weigh. Each line
-says what was achieved; anything that fails is a line, too, and makes the exit status 1.
+says what was achieved; anything that fails is a line, too, and makes the exit status 1. A run that is stopped goes on
+from its last line, unless the code has changed.
 """
 
 import argparse
+import hashlib
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from benchmark import source as sources
 from benchmark.data import Dataset, Prepared, prepare
 from benchmark.errors import LeanarmorError
 from benchmark.plugins import Registry
@@ -29,6 +32,7 @@ CRITERIA = ("l1", "l2", "geometric_median")
 RATIOS = (0.3, 0.5, 0.8)
 ATTACKS = {"fgsm": {}, "pgd": {"steps": 3, "restarts": 0}}
 EPS, IMAGES = 8 / 255, 8
+OUT = Path("results") / "structures.txt"
 # name → plugin, its arguments at full size, the narrow width
 NETWORKS = {
     "ResNet-18": ("resnet_cifar", {"depth": 18}, 0.25),
@@ -66,7 +70,7 @@ class Row:
         ]
         passes = ", ".join(f"{name} {number}" for name, number in self.passes.items())
         exact = "bit-exact" if self.exact else "NOT THE SAME"
-        return f"{self.name:22} {self.criterion:16} {self.ratio:.0%} {' '.join(shares)}  {exact}  {passes}"
+        return f"{start(self.name, self.criterion, self.ratio)} {' '.join(shares)}  {exact}  {passes}"
 
 
 def noise(size: int = 32, channels: int = 3) -> Prepared:
@@ -144,25 +148,54 @@ def attacked(registry: Registry, data: Prepared, network: Network) -> dict[str, 
 
 
 def rows(
-    names: list[str], criteria: tuple[str, ...] = CRITERIA, ratios: tuple[float, ...] = RATIOS, size: int = 32
+    names: list[str],
+    criteria: tuple[str, ...] = CRITERIA,
+    ratios: tuple[float, ...] = RATIOS,
+    size: int = 32,
+    done: Container[tuple[str, str, float]] = (),
 ) -> Iterator[Row | str]:
-    """A row for each combination, or the reason why there is none."""
+    """A row for each combination that is not `done`, or the reason why there is none."""
     registry, data = Registry(), noise(size)
     for name in names:
-        dense = built(registry, data, name)
-        for criterion in criteria:
-            for ratio in ratios:
-                with tempfile.TemporaryDirectory() as folder:
-                    place = Workplace(Store(Path(folder)), registry)
-                    try:
-                        lean = cut(registry, data, dense, criterion, ratio)
-                        awake(lean.module, data.test.pixels())  # as fine-tuning would: it may have no gradient else
-                        again = reloaded(place, lean)
-                        exact = same(lean, again, data.test.pixels(slice(IMAGES)))
-                        passes = attacked(registry, data, again)
-                        yield Row(name, criterion, ratio, dense.size(), lean.size(), exact, passes)
-                    except (LeanarmorError, ValueError) as error:
-                        yield f"{name:22} {criterion:16} {ratio:.0%} FAILED: {error}"
+        wanted = [(criterion, ratio) for criterion in criteria for ratio in ratios]
+        wanted = [combination for combination in wanted if (name, *combination) not in done]
+        dense = built(registry, data, name) if wanted else None
+        for criterion, ratio in wanted:
+            with tempfile.TemporaryDirectory() as folder:
+                place = Workplace(Store(Path(folder)), registry)
+                try:
+                    lean = cut(registry, data, dense, criterion, ratio)
+                    awake(lean.module, data.test.pixels())  # as fine-tuning would: it may have no gradient else
+                    again = reloaded(place, lean)
+                    exact = same(lean, again, data.test.pixels(slice(IMAGES)))
+                    passes = attacked(registry, data, again)
+                    yield Row(name, criterion, ratio, dense.size(), lean.size(), exact, passes)
+                except (LeanarmorError, ValueError) as error:
+                    yield f"{start(name, criterion, ratio)} FAILED: {error}"
+
+
+def start(name: str, criterion: str, ratio: float) -> str:
+    """How the line of a combination begins."""
+    return f"{name:22} {criterion:16} {ratio:.0%}"
+
+
+def code() -> str:
+    """A hash of what the lines rest on: the pruning, the networks, the attacks, and how networks are stored."""
+    registry = Registry()
+    plugins = [("compression", "prune"), *(("model", plugin) for plugin, *_ in NETWORKS.values())]
+    plugins += [("attack", name) for name in ATTACKS]
+    hashes = [registry.find(*plugin).source for plugin in plugins] + [sources.code("compress")]
+    return hashlib.sha256(" ".join(hashes).encode()).hexdigest()[:16]
+
+
+def kept(path: Path, head: str) -> list[str]:
+    """The good lines of an earlier run of the same code; the file is left with these alone."""
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    same = lines and lines[0] == head
+    good = [line for line in lines[1:] if line.endswith("\n") and " bit-exact " in line] if same else []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join([head, *good]))
+    return good
 
 
 def full(names: list[str]) -> Iterator[str]:
@@ -179,14 +212,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.structures", description=__doc__.partition("\n")[0])
     parser.add_argument("--full", action="store_true", help="only parameters and MACs of the networks of full width")
     parser.add_argument("--only", action="append", choices=NETWORKS, metavar="NAME", help=", ".join(NETWORKS))
+    parser.add_argument("--out", type=Path, default=OUT, help="lines are kept here, and not made again (%(default)s)")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     names = options.only or list(NETWORKS)
     print(f"{'network':22} {'criterion':16} channels gone · parameters · MACs at 3×32×32 · reloaded · passes")
+    if options.full:
+        for line in full(names):
+            print(line, flush=True)
+        return 0
+    good = kept(options.out, f"code {code()}\n")
+    print("".join(good), end="", flush=True)
+    every = [(name, criterion, ratio) for name in names for criterion in CRITERIA for ratio in RATIOS]
+    done = {one for one in every if any(line.startswith(start(*one)) for line in good)}
     failed = False
-    for row in full(names) if options.full else rows(names):
-        failed |= (isinstance(row, str) and "FAILED" in row) or (isinstance(row, Row) and not row.exact)
-        print(row, flush=True)
+    with options.out.open("a") as out:
+        for row in rows(names, done=done):
+            failed |= isinstance(row, str) or not row.exact
+            for file in (out, sys.stdout):
+                print(row, file=file, flush=True)
     return int(failed)
 
 
