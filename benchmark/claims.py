@@ -13,6 +13,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from benchmark.errors import suggest
 from benchmark.schema import number, text
@@ -20,14 +21,16 @@ from benchmark.types import NORMS, Epsilon, Grid, canonical
 from benchmark.yaml_nodes import Node
 
 MEASURE = ("of", "attack", "norm", "eps")
-KINDS = {  # kind → the keys that it takes beside grid, rows and MEASURE
-    "comparable": ("to", "delta", "over"),
-    "better": ("to", "delta"),
-    "no worse than": ("to", "delta"),
-    "within": ("to", "delta"),
-    "monotone": ("direction", "delta"),
-    "knee before": ("delta",),
+KINDS = {  # kind → the keys that it takes beside grid and rows
+    "comparable": (*MEASURE, "to", "delta", "over"),
+    "better": (*MEASURE, "to", "delta"),
+    "no worse than": (*MEASURE, "to", "delta"),
+    "within": (*MEASURE, "to", "delta"),
+    "monotone": (*MEASURE, "direction", "delta"),
+    "knee before": (*MEASURE, "delta"),
+    "lighter": ("of", "to", "by"),
 }
+SIZES = {"parameters": "parameters", "MACs": "macs", "bytes": "weight_bytes"}  # of a claim → in a record
 DIRECTIONS = ("falls", "rises")
 DELTA = (0.1, 50.0)  # points; a share such as 0.02 is a mistake
 
@@ -47,9 +50,9 @@ class Measure:
 class Claim:
     """What a suite says of its rows, to be decided by the records.
 
-    kind: comparable, better, no worse than, within, monotone or knee before. to: the row that each of `rows` is
-    compared with; empty where the rows are an order. delta: points of accuracy, the grid's unless it has its own.
-    over: of comparable, the row that adversarial training is measured against. rises: of monotone, the direction.
+    kind: one of KINDS. to: the row that each of `rows` is compared with; empty where the rows are an order. delta:
+    points of accuracy, the grid's unless it has its own. over: of comparable, the row that adversarial training is
+    measured against. rises: of monotone, the direction.
     """
 
     kind: str
@@ -61,6 +64,14 @@ class Claim:
     delta: float = 2.0
     over: Row | None = None
     rises: bool = False
+
+
+@dataclass(frozen=True)
+class Lighter(Claim):
+    """That each of `rows` has at least the share `by` fewer `what` (one of SIZES) than the row it is compared with."""
+
+    what: str = "parameters"
+    by: float = 0.0
 
 
 def read(node: Node, grids: Sequence[Grid], scale: float) -> tuple[Claim, ...]:
@@ -87,7 +98,7 @@ def _claim(node: Node, grids: dict[str, Grid], scale: float) -> Claim:
     if len(kinds) != 1:
         raise node.error(f"must make one comparison, not {len(kinds)}; it takes {', '.join(KINDS)}")
     kind = kinds[0]
-    own = keys[kind].keys(("grid", "rows", *MEASURE, *KINDS[kind]), required=("rows",))
+    own = keys[kind].keys(("grid", "rows", *KINDS[kind]), required=("rows",))
     grid = _grid(keys[kind], own, grids)
     rows = _rows(own["rows"], grid)
     to: list[Row] = []
@@ -102,9 +113,11 @@ def _claim(node: Node, grids: dict[str, Grid], scale: float) -> Claim:
     over = _rows(own["over"], grid) if "over" in own else [None]
     if len(over) > 1:
         raise own["over"].error("must be one row")
+    about = (kind, " ".join(keys["text"].read(text).split()) if "text" in keys else "")
+    if kind == "lighter":
+        return Lighter(*about, grid.name, tuple(rows), tuple(to), Measure(), **_lighter(keys[kind], own))
     return Claim(
-        kind,
-        " ".join(keys["text"].read(text).split()) if "text" in keys else "",
+        *about,
         grid.name,
         tuple(rows),
         tuple(to),
@@ -163,6 +176,18 @@ def _against(keys: dict[str, Node], rows: list[Row], grid: Grid) -> tuple[list[R
     if not pairs:
         raise node.error("compares a row with itself")
     return [row for row, _ in pairs], [to for _, to in pairs]
+
+
+def _lighter(node: Node, keys: dict[str, Node]) -> dict[str, Any]:
+    for key in ("of", "by"):
+        if key not in keys:
+            raise node.error(f"needs {key!r}, {'one of ' + ', '.join(SIZES) if key == 'of' else 'in %'}")
+    what, by = keys["of"].read(text), keys["by"].read(number)
+    if what not in SIZES:
+        raise keys["of"].error(f"unknown size {what!r}{suggest(what, SIZES)}")
+    if not 0 < by < 100:
+        raise keys["by"].error(f"is in %, above 0 and below 100, not {keys['by'].value}")
+    return {"what": what, "by": by / 100}
 
 
 def _measure(node: Node, keys: dict[str, Node], grid: Grid, scale: float) -> Measure:

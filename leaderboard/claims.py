@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from benchmark.claims import Claim, Measure, Row, fingerprint
+from benchmark.claims import SIZES, Claim, Lighter, Measure, Row, fingerprint
 from benchmark.types import Grid, canonical
 from leaderboard.figures import CLEAN, Figures
 from leaderboard.paired import Paired, paired
@@ -56,19 +56,26 @@ def evaluate(claim: Claim, figures: Figures) -> Result:
 
 @dataclass(frozen=True)
 class _Evidence:
-    """Differences of rows over every planned seed."""
+    """Differences and sizes of rows, over every planned seed."""
 
     figures: Figures
 
     def difference(self, row: Row, reference: Row, measure: Measure) -> Paired:
-        found = {}
-        for name in (reference, row):
-            found[name] = self.figures.outcomes(name, measure)
-            absent = [str(seed) for seed in self.figures.suite.seeds if seed not in found[name]]
-            if absent:
-                plural = "s" if len(absent) > 1 else ""
-                raise _Missing(f"{label(name)} has no result of seed{plural} {', '.join(absent)}")
+        found = {name: self.figures.outcomes(name, measure) for name in (reference, row)}
+        for name, by_seed in found.items():
+            self._whole(name, by_seed)
         return paired(found[reference], found[row], self.figures.n)
+
+    def sizes(self, row: Row, name: str) -> dict[int, int]:
+        """Seed → parameters, macs or weight_bytes of the row's network."""
+        return self._whole(row, self.figures.sizes(row, name))
+
+    def _whole(self, row: Row, by_seed: dict[int, int]) -> dict[int, int]:
+        absent = [str(seed) for seed in self.figures.suite.seeds if seed not in by_seed]
+        if absent:
+            plural = "s" if len(absent) > 1 else ""
+            raise _Missing(f"{label(row)} has no result of seed{plural} {', '.join(absent)}")
+        return by_seed
 
 
 Tested = tuple[list[Part], list[str]]
@@ -157,6 +164,17 @@ def _knee(claim: Claim, evidence: _Evidence) -> Tested:
     return [Part(any(found), all(none))], [*numbers, _margin(delta)]
 
 
+def _lighter(claim: Lighter, evidence: _Evidence) -> Tested:
+    """Sizes are counted, not estimated: every network of every row is that much smaller, or one is not."""
+    parts, numbers = [], []
+    for row, reference in zip(claim.rows, claim.to, strict=True):
+        dense, lean = (evidence.sizes(name, SIZES[claim.what]) for name in (reference, row))
+        saved = [1 - lean[seed] / dense[seed] for seed in evidence.figures.suite.seeds]
+        parts += [Part(share >= claim.by, share < claim.by) for share in saved]
+        numbers.append(f"{label(row)}: {100 * min(saved):.1f} % fewer {claim.what} than {label(reference)}")
+    return parts, [*numbers, f"at least {100 * claim.by:.3g} % are asked"]
+
+
 _KINDS = {
     "comparable": _comparable,
     "better": _better,
@@ -164,6 +182,7 @@ _KINDS = {
     "within": _within,
     "monotone": _monotone,
     "knee before": _knee,
+    "lighter": _lighter,
 }
 
 

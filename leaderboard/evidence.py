@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from tabulate import tabulate
 
-from benchmark.claims import Claim, Measure, Row, fingerprint
+from benchmark.claims import Claim, Lighter, Measure, Row, fingerprint
 from benchmark.decidable import FEW
 from benchmark.types import Suite
 from leaderboard.claims import evaluate
@@ -90,5 +90,6 @@ def claims_section(suite: Suite, figures: Sequence[Figures], registered: Mapping
 
 def _spelled(suite: Suite, claim: Claim) -> str:
     rows_, to = (", ".join(dict.fromkeys("/".join(row) for row in side)) for side in (claim.rows, claim.to))
-    of = title(suite, claim.measure, 1)
+    lighter = isinstance(claim, Lighter)
+    of = f"{100 * claim.by:.3g} % of {claim.what}" if lighter else title(suite, claim.measure, 1)
     return f"{claim.grid}: {rows_} {claim.kind}{' ' + to if to else ''} ({of})"

@@ -48,6 +48,11 @@ class Figures:
         outcomes = {seed: self._outcome(self._networks.get((row, seed), {}), measure) for seed in self.suite.seeds}
         return {seed: right for seed, right in outcomes.items() if right is not None}
 
+    def sizes(self, row: Row, name: str) -> dict[int, int]:
+        """Seed → parameters, macs or weight_bytes of its network; only the seeds that have a record."""
+        found = {seed: self._networks.get((row, seed)) for seed in self.suite.seeds}
+        return {seed: next(iter(of.values()))["size"][name] for seed, of in found.items() if of}
+
     def _outcome(self, network: Mapping[tuple[str, float], Record], measure: Measure) -> int | None:
         if measure.eps is None:
             record = next(iter(network.values()), None)

@@ -9,8 +9,10 @@ from benchmark.suite import load
 from benchmark.types import Attack
 from benchmark.yaml_nodes import read as read_yaml
 from leaderboard.claims import evaluate, register, registered
+from leaderboard.evidence import claims_section
+from leaderboard.table import build
 from tests.synthetic_outcomes import ROWS, N, evidence
-from tests.synthetic_records import FGSM, LARGE, PGD, SMALL, grid
+from tests.synthetic_records import FGSM, LARGE, PGD, SMALL, every, grid, suite
 
 
 @pytest.fixture
@@ -80,6 +82,11 @@ MISTAKES = {
     "{monotone: {rows: '*/plain', to: dense/plain}}": "to: unknown key",
     "{knee before: {rows: '*/plain', of: clean}}": "leave `of` out",
     "{comparable: {rows: dense/plain, to: dense/tuned, over: '*/plain'}}": "must be one row",
+    "{lighter: {rows: '*/plain', to: dense/plain, by: 66}}": "needs 'of', one of parameters, MACs, bytes",
+    "{lighter: {rows: '*/plain', to: dense/plain, of: MACs}}": "needs 'by', in %",
+    "{lighter: {rows: '*/plain', to: dense/plain, of: macs, by: 66}}": "(did you mean MACs?)",
+    "{lighter: {rows: '*/plain', to: dense/plain, of: bytes, by: 166}}": "above 0 and below 100, not 166",
+    "{lighter: {rows: '*/plain', to: dense/plain, of: bytes, by: 66, eps: .1}}": "eps: unknown key",
 }
 
 
@@ -131,6 +138,24 @@ def test_a_suite_holds_its_claims_and_its_delta(tmp_path):
 def test_a_fingerprint_changes_with_what_is_said(parse):
     one, other = (parse(f"claims: [{{within: {{rows: '*/*', to: dense/*, delta: {delta}}}}}]") for delta in (1, 2))
     assert fingerprint(one) == fingerprint(one) != fingerprint(other) != fingerprint(())
+
+
+@pytest.mark.parametrize(
+    ("by", "word"),
+    [("of: parameters, by: 75", "holds"), ("of: MACs, by: 87.5", "holds"), ("of: bytes, by: 76", "fails")],
+)
+def test_sizes_are_counted(parse, by, word):
+    """The synthetic pruned network has a quarter of the parameters and of the bytes, and an eighth of the MACs."""
+    (claim,) = parse(f"claims: [{{lighter: {{rows: '*/*', to: dense/*, {by}}}}}]")
+    of = suite(claims=(claim,))
+    (figures,) = build(of, every(of)).figures
+    assert evaluate(claim, figures).word == word
+    assert (
+        "prune-50/tuned: 75.0 % fewer bytes than dense/tuned" in evaluate(claim, figures).numbers or "bytes" not in by
+    )
+    (figures,) = build(of, [line for line in every(of) if line["seed"] == 0]).figures
+    assert evaluate(claim, figures).word == "inconclusive"
+    assert f"lighter dense/plain, dense/tuned ({by.split()[-1]} % of" in "\n".join(claims_section(of, [figures], None))
 
 
 def decided(parse, claim: str, shares: dict, **options):
