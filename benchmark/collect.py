@@ -81,7 +81,7 @@ def _record(suite: Suite, cell: Cell, plan: Plan, store: Store) -> dict[str, Any
         "eps_label": cell.eps.label,
         "eps_space": suite.eps_space,
         "mode": mode,
-        "boundary": mode == "examples" and craft["minimum_norm"],  # such an attack stops there by nature
+        "boundary": mode == "examples" and craft["boundary"],
         "limit": vars(grid.limit),
         "n": clean["n"],
         "clean_correct": count(right, clean["n"]),

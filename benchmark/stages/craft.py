@@ -57,6 +57,7 @@ def craft(stage: Stage, place: Workplace, draft: Draft) -> None:
         "eps": list(task.eps),
         "norm": task.norm,
         "minimum_norm": task.minimum_norm,
+        "boundary": task.minimum_norm or making.stops,
         "precision": "bf16" if looked and not looked["redone"] else "fp32",
         "audit": audit,
         "recheck": looked,
@@ -71,7 +72,9 @@ class _Making:
         self.task, self.place, self.test, self.folder = task, place, data.test, folder
         self.written: list[Path] = []
         self._proposer = cache(lambda precision: Proposer(task, place, network, data, precision))
-        self._fits = "fit" in place.registry.find("attack", task.attack.plugin).hooks
+        plugin = place.registry.find("attack", task.attack.plugin)
+        self._fits = "fit" in plugin.hooks
+        self.stops = bool(plugin.constant("BOUNDARY", task.attack, False))  # at its first success, whatever the mode
 
     def whole(self, precision: str) -> tuple[list[Path], dict[str, object] | None]:
         """Every chunk at every ε, and what the audit says of a sweep over them."""

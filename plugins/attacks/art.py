@@ -12,7 +12,7 @@ _MINIMUM_L2 = {"NORMS": ("2",), "MINIMUM_NORM": True}
 # labels; GeoDA needs a numpy function that is gone; ZooAttack fails on a batch; UniversalPerturbation would be fitted
 # on the test images.
 CLASSES = {
-    "AutoAttack": {"NORMS": ("inf", "2")},
+    "AutoAttack": {"NORMS": ("inf", "2"), "BOUNDARY": True},  # DeepFool and Square are among its list
     "AutoConjugateGradient": _GRADIENT,
     "AutoProjectedGradientDescent": _GRADIENT,
     "BasicIterativeMethod": {"NORMS": ("inf",)},
@@ -29,7 +29,7 @@ CLASSES = {
     "ProjectedGradientDescent": _GRADIENT,
     "ProjectedGradientDescentPyTorch": _GRADIENT,
     "SignOPTAttack": {"NORMS": ("2",), "MINIMUM_NORM": True, "BLACK_BOX": True},
-    "SquareAttack": {"NORMS": ("inf", "2"), "BLACK_BOX": True},
+    "SquareAttack": {"NORMS": ("inf", "2"), "BLACK_BOX": True, "BOUNDARY": True},
 }
 
 
