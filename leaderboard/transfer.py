@@ -19,10 +19,11 @@ class Matrix:
 
     A network stands once, under its first row in the suite, however many rows it is of. cells: (source, target) →
     accuracy, a share, one value per seed; a pair that the suite does not ask for is not in it. clean: target → the
-    same without an attack. names: the attack's in the suite; n: test images. boundary: as a record's.
+    same without an attack. attack: its plugin; names: what the suite calls it; n: test images. boundary: as a record's.
     """
 
     dataset: str
+    attack: str
     names: tuple[str, ...]
     norm: str
     eps_label: str
@@ -88,6 +89,7 @@ def _matrix(records: list[Record], rows: list[Row], first: Mapping[Row, Row], pl
     one = records[0]
     return Matrix(
         dataset=one["dataset"]["name"],
+        attack=next(iter(one["recipe"])),
         names=tuple(dict.fromkeys(record["attack"] for record in records)),
         norm=one["norm"],
         eps_label=one["eps_label"],

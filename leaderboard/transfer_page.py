@@ -22,8 +22,8 @@ def transfer_section(matrices: Iterable[Matrix]) -> list[str]:
 
 def _title(matrix: Matrix) -> str:
     boundary = ", *(boundary)*: such examples transfer badly" if matrix.boundary else ""
-    names = escape(", ".join(matrix.names))
-    return f"### {names} @ {escape(matrix.eps_label)} ({NORM[matrix.norm]}), n = {matrix.n}{boundary}"
+    head = f"### {escape(matrix.attack)} @ {escape(matrix.eps_label)} ({NORM[matrix.norm]})"
+    return f"{head}\n\n{escape(', '.join(matrix.names))}; n = {matrix.n}{boundary}"
 
 
 def _table(matrix: Matrix) -> str:

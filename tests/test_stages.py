@@ -133,13 +133,14 @@ def test_what_each_training_takes_is_counted_with_its_attack(desk):
 def test_what_stops_at_the_boundary_is_marked_where_another_network_judges(desk):
     """By nature, as minimum-norm attacks and ART's Square do; ours run every step for another judge."""
     attacks = {
-        "deepfool": {"deepfool": {"steps": 2}, "norm": "2"},
+        "deepfool": {"deepfool": {"steps": 2}, "norm": "2", "eps": 0.5},
         "art's square": {"art": {"class": "SquareAttack", "max_iter": 2}},
         "square": {"square": {"queries": 2}},
         "pgd": {"pgd": {"steps": 1}},
     }
     attacks |= {f"{name} sent": given | {"from": "dense"} for name, given in attacks.items()}
     ran = desk.run(small(attacks=attacks, limit={"train": 200, "test": 20}))
+    assert ran.status == 0, ran.complained
     assert {line["attack"] for line in records(ran) if line["boundary"]} == {"deepfool sent", "art's square sent"}
 
 

@@ -93,7 +93,7 @@ def test_a_pair_that_is_not_asked_for_is_a_dash_and_own_examples_are_bold():
     of = replace(of, grids=(replace(of.grids[0], attacks=(*CROSSED, pruned)), of.grids[1]))
     lines = [line | {"boundary": line["attack"] != "white-box"} for line in crossed(of)[1]]
     text = page(of, lines).partition("## Transfer between networks")[2]
-    assert "### own, theirs, pruned @ 0.1 (ℓ∞), n = 10, *(boundary)*" in text
+    assert "### pgd @ 0.1 (ℓ∞)\n\nown, theirs, pruned; n = 10, *(boundary)*" in text
     head = "Crafted on ↓, judged by →"
     clean, *sources = tables(text)[0]
     assert list(clean) == [head, "wide / dense", "wide / prune-50", "deep / dense", "deep / prune-50"]
