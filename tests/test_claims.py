@@ -84,7 +84,7 @@ MISTAKES = {
     "{comparable: {rows: dense/plain, to: dense/tuned, over: '*/plain'}}": "must be one row",
     "{lighter: {rows: '*/plain', to: dense/plain, by: 66}}": "needs 'of', one of parameters, MACs, bytes",
     "{lighter: {rows: '*/plain', to: dense/plain, of: MACs}}": "needs 'by', in %",
-    "{lighter: {rows: '*/plain', to: dense/plain, of: macs, by: 66}}": "(did you mean MACs?)",
+    "{lighter: {rows: '*/plain', to: dense/plain, of: macs, by: 66}}": "unknown size 'macs'; it takes parameters",
     "{lighter: {rows: '*/plain', to: dense/plain, of: bytes, by: 166}}": "above 0 and below 100, not 166",
     "{lighter: {rows: '*/plain', to: dense/plain, of: bytes, by: 66, eps: .1}}": "eps: unknown key",
 }
