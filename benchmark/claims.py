@@ -206,6 +206,7 @@ def _measure(node: Node, keys: dict[str, Node], grid: Grid, scale: float) -> Mea
         if name not in [attack.name for attack in attacks]:
             raise keys["attack"].error(f"unknown attack {name!r}{suggest(name, [attack.name for attack in attacks])}")
         attacks = [attack for attack in attacks if attack.name == name]
+        scale = attacks[0].eps_space or 1.0  # of its own ε, the space is its own
     norms = list(dict.fromkeys(attack.norm for attack in attacks))
     norm = keys["norm"].read(text) if "norm" in keys else norms[0] if len(norms) == 1 else None
     if norm not in norms:

@@ -6,7 +6,7 @@ from typing import Any
 from benchmark.outcomes import both, count, stood, unpack
 from benchmark.plan import Plan
 from benchmark.store import Store
-from benchmark.types import BEFORE, PROTOCOL, Attack, Cell, Compression, Grid, Outcome, Suite, Training
+from benchmark.types import PROTOCOL, Attack, Cell, Compression, Grid, Outcome, Suite, Training, repeated
 from benchmark.verification import Check, VerifyTask
 
 
@@ -71,7 +71,7 @@ def _record(suite: Suite, cell: Cell, plan: Plan, store: Store) -> dict[str, Any
             "test_total": clean["test_total"],
         },
         "model": grid.model.described(),
-        "steps": [(training.before if step == BEFORE else step).described() for step in compression.steps],
+        "steps": [repeated(step, training.before).described() for step in compression.steps],
         "before": training.before.described(),
         "after": training.after and training.after.described(),
         "recipe": attack.recipe.described(),
@@ -79,9 +79,9 @@ def _record(suite: Suite, cell: Cell, plan: Plan, store: Store) -> dict[str, Any
         "norm": attack.norm,
         "eps_written": cell.eps.written,
         "eps_label": cell.eps.label,
-        "eps_space": suite.eps_space,
+        "eps_space": attack.eps_space,
         "mode": mode,
-        "boundary": mode == "examples" and craft["boundary"],
+        "boundary": _elsewhere(cell, attack) and (mode == "decide" or craft["boundary"]),
         "limit": vars(grid.limit),
         "n": clean["n"],
         "clean_correct": count(right, clean["n"]),
@@ -95,7 +95,7 @@ def _record(suite: Suite, cell: Cell, plan: Plan, store: Store) -> dict[str, Any
         "passes": {"forward": counts["forward"], "backward": counts["backward"]},
         "size": network["size"],
         "spent": list(_spent(cell, plan, store)),
-        "achieved": _achieved(compression, training, network["steps"]),
+        "achieved": _achieved(compression, cell, plan, store),
         "outcomes": {"clean": right, "robust": robust},
         "per_class": _per_class(clean, robust),
         "keys": {"network": cell.network, "craft": cell.craft, "judge": cell.judge},
@@ -131,11 +131,7 @@ def _check(suite: Suite, check: Check, task: VerifyTask, store: Store) -> dict[s
 
 def _spent(cell: Cell, plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
     """What each training on the way to the cell's network took, the first one first."""
-    key, made = cell.network, []
-    while key:
-        made.append(plan.stages[key])
-        key = made[-1].input("network")
-    for stage in reversed(made):
+    for stage in map(plan.stages.__getitem__, plan.chain(cell.network)):
         if stage.kind != "compress":
             result = store.result(stage.key)
             yield {"key": stage.key, **result["passes"], "macs": result["size"]["macs"]}
@@ -178,11 +174,22 @@ def _origin(cell: Cell, attack: Attack) -> dict[str, Any] | None:
     return {name: getattr(cell, name) for name in ("grid", "compression", "training", "seed")} | named
 
 
-def _achieved(compression: Compression, training: Training, steps: list[dict]) -> list[dict | None]:
-    """Per step of the compression, what its plugin says that it achieved; None for a training."""
-    made = iter(steps)
-    states = [next(made)["state"] if step.kind == "compression" else None for step in compression.steps]
-    return [state.get("achieved") if isinstance(state, dict) else None for state in states]
+def _elsewhere(cell: Cell, attack: Attack) -> bool:
+    """Whether another judges the examples than the network, or the artifact, that they were made against."""
+    return attack.source is not None or (cell.deployed is not None and cell.deployed.judge is not None)
+
+
+def _achieved(compression: Compression, cell: Cell, plan: Plan, store: Store) -> list[dict[str, Any] | None]:
+    """Per step of the compression, what its plugin says that it achieved; of a scaled training, its epochs."""
+    made = iter(store.result(cell.network)["steps"])
+    found = []
+    for step, key in zip(compression.steps, plan.chain(cell.network)[1:], strict=False):  # behind them may be `after`
+        if step.kind == "compression":
+            state = next(made)["state"]
+            found.append(state.get("achieved") if isinstance(state, dict) else None)
+        else:
+            found.append(store.result(key).get("achieved"))
+    return found
 
 
 def _per_class(clean: dict, robust: str) -> dict[str, list[int]]:

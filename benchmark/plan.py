@@ -19,7 +19,6 @@ from benchmark.device import fastest_precision
 from benchmark.plugins import Registry
 from benchmark.source import code
 from benchmark.types import (
-    BEFORE,
     PROTOCOL,
     Attack,
     Cell,
@@ -37,6 +36,7 @@ from benchmark.types import (
     Suite,
     Training,
     canonical,
+    repeated,
 )
 from benchmark.verification import Check, Doubts
 
@@ -73,6 +73,13 @@ class Plan:
                 seen.add(key)
                 yield key
                 waiting += [made for _, made in self.stages[key].inputs]
+
+    def chain(self, network: str) -> list[str]:
+        """The keys of the stages that a network went through, from its first training to itself."""
+        found = [network]
+        while above := self.stages[found[-1]].input("network"):
+            found.append(above)
+        return found[::-1]
 
 
 def plan(suite: Suite, registry: Registry, device: str, keep: Keep = lambda cell: True) -> Plan:
@@ -182,7 +189,7 @@ class _Planner:
         steps = [(f"step {number}", step) for number, step in enumerate(compression.steps, 1)]
         steps += [("after", training.after)] if training.after else []
         for name, step in steps:
-            recipe = training.before if step == BEFORE else step
+            recipe = repeated(step, training.before)
             kind = "compress" if step.kind == "compression" else "tune"
             inputs = {"network": stage.key, "dense": dense.key}
             label = f"{start}{compression.name}, {name} · {end}"
@@ -212,9 +219,10 @@ class _Planner:
         plugin = self.registry.find("attack", attack.recipe.plugin)
         once = bool(plugin.constant("MINIMUM_NORM", attack.recipe, False))
         values = tuple(sorted((eps.value for eps in attack.eps), reverse=True))
-        mode = "examples" if attack.source or (trial.runtime and not trial.direct) else "decide"
+        elsewhere = bool(attack.source or (trial.runtime and not trial.direct))  # another judges than who is attacked
+        mode = "examples" if elsewhere and not attack.boundary else "decide"
         # only an attack that says that its failure in a ball speaks for the smaller ones, and that draws by the example
-        sweeps = mode == "decide" and bool(plugin.constant("SWEEP", attack.recipe, False))
+        sweeps = not elsewhere and bool(plugin.constant("SWEEP", attack.recipe, False))
         precision = self.precision if plugin.constant("BF16", attack.recipe, False) else "fp32"
         for eps in trial.eps:
             task = CraftTask(

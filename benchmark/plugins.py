@@ -70,6 +70,13 @@ class Plugin:
         options = class_options(self.constants["OPTIONS_FROM"], klass)
         return self.parameters + tuple(option for option in options if option.key not in own)
 
+    def heeds(self, name: str) -> bool:
+        """Whether an attack looks at this of its budget (its mode, say)."""
+        return any(
+            isinstance(node, ast.Attribute) and ast.unparse(node) == f"budget.{name}"
+            for node in ast.walk(sources.parse(self.path))
+        )
+
     def constant(self, name: str, recipe: Recipe | None = None, default: Any = None) -> Any:
         """A module constant such as NORMS; for a library's class, what the plugin's table CLASSES says of it."""
         classes = self.constants.get("CLASSES", {})
@@ -85,7 +92,8 @@ class Registry:
     """
 
     def __init__(self, folders: Sequence[Path] = (), places: Sequence[tuple[str, Path]] = ()):
-        self._places = [*places, *(place for folder in folders for place in _user_places(Path(folder)))]
+        self.folders = tuple(map(Path, folders))
+        self._places = [*places, *(place for folder in self.folders for place in _user_places(folder))]
         self._found: dict[tuple[str, str], Plugin] = {}
         self._unfound: list[str] = []  # entry points that lead nowhere: told when a name is unknown
 

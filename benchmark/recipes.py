@@ -1,38 +1,48 @@
 """A recipe of a suite, `{plugin: {parameter: value}}` or a bare name, checked against the plugin's own signature."""
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmark.errors import PluginError, suggest
 from benchmark.foreign import REFUSED
 from benchmark.plugins import Plugin, Registry
-from benchmark.schema import UNSTATED, Parameter, spelled, text
+from benchmark.schema import UNSTATED, Parameter, Type, spelled, text
 from benchmark.types import Recipe
 from benchmark.yaml_nodes import Node
 
+# of any training of a network that was compressed: as many more epochs as make up for its fewer multiply–accumulates
+BUDGET = Parameter("budget", Type(choices=("equal",)))
 
+
+@dataclass(frozen=True)
 class Recipes:
-    """Reads recipes; `scale` pixels are one unit of the suite's own ε space."""
+    """Reads recipes; `space` is what lengths in pixels are divided by where they are written, None for nothing."""
 
-    def __init__(self, registry: Registry, scale: float = 1.0):
-        self.registry, self.scale = registry, scale
+    registry: Registry
+    space: float | None = None
 
-    def read(self, kind: str, node: Node, beside: tuple[str, ...] = (), later: tuple[str, ...] = ()) -> Recipe:
+    @property
+    def scale(self) -> float:
+        """How many pixels are one unit of the space."""
+        return 1.0 if self.space is None else self.space
+
+    def read(self, kind: str, node: Node, beside: tuple[str, ...] = (), tuned: bool = False) -> Recipe:
         """The recipe at `node`, all of its arguments checked and its defaults filled in.
 
-        `beside` are keys that may stand next to the plugin's, `later` those that are designed but not built yet.
+        `beside` are keys that may stand next to the plugin's. tuned: it is a training of a compressed network, whose
+        `epochs` may be scaled (see BUDGET).
         """
         if not node.is_mapping:
             if node.is_list or node.is_nothing:
                 raise node.error(f"must name one {kind}, as {{NAME: {{…}}}}, not {spelled(node.value)}")
             name, given, where = node.read(text), {}, node
         else:
-            where = replace(self._plugin_key(kind, node, beside, later), where=node.where)
+            where = replace(self._plugin_key(kind, node, beside), where=node.where)
             name = where.key
             given = {} if where.is_nothing else where.items()
         plugin = self.find(kind, name, where)
-        return Recipe(kind, name, tuple(sorted(self._arguments(plugin, given, where).items())))
+        return Recipe(kind, name, tuple(sorted(self._arguments(plugin, given, where, tuned).items())))
 
     def find(self, kind: str, name: str, where: Node) -> Plugin:
         try:
@@ -40,12 +50,9 @@ class Recipes:
         except PluginError as error:
             raise where.at_key().error(str(error)) from None
 
-    def _plugin_key(self, kind: str, node: Node, beside: tuple[str, ...], later: tuple[str, ...]) -> Node:
+    def _plugin_key(self, kind: str, node: Node, beside: tuple[str, ...]) -> Node:
         """The one key that names the plugin."""
         items = {key: item for key, item in node.items().items() if key not in beside}
-        for key, item in items.items():
-            if key in later:
-                raise item.at_key().error("is not supported yet")
         known = [key for key in items if key in self.registry.names(kind)]
         if len(items) == 1:
             return next(iter(items.values()))
@@ -56,7 +63,7 @@ class Recipes:
             raise items[other].at_key().error(f"unknown key beside {kind} {known[0]!r}{suggest(other, beside)}")
         raise node.error(f"must name one {kind}, not {len(items)}: {', '.join(items)}")
 
-    def _arguments(self, plugin: Plugin, given: dict[str, Node], where: Node) -> dict[str, object]:
+    def _arguments(self, plugin: Plugin, given: dict[str, Node], where: Node, tuned: bool) -> dict[str, object]:
         what = f"{plugin.kind} {plugin.name!r}"
         own = {parameter.key: parameter for parameter in plugin.parameters}
         klass = self._value(own["class"], given["class"]) if "class" in own and "class" in given else None
@@ -64,9 +71,11 @@ class Recipes:
             raise where.error(f"{what} needs {own['class'].described()}")
         try:
             accepted = {parameter.key: parameter for parameter in plugin.accepts(klass)}
+            if tuned and "epochs" in own:
+                accepted = accepted | {BUDGET.key: BUDGET} | own
         except PluginError as error:
             raise where.error(str(error)) from None
-        if len(accepted) > len(own):
+        if klass is not None and len(accepted) > len(own):
             what = f"{klass} ({what})"
         for key, node in given.items():
             if key not in accepted:

@@ -5,24 +5,23 @@ room lets through costs a night of training.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmark import claims, deployments, verification
+from benchmark import claims, deployments, epsilons, verification
 from benchmark.errors import suggest
-from benchmark.plugins import Registry
-from benchmark.recipes import Recipes
-from benchmark.schema import integer, number, text
-from benchmark.types import BEFORE, NORMS, Attack, Compression, Epsilon, Grid, Limit, Recipe, Source, Suite, Training
+from benchmark.plugins import Plugin, Registry
+from benchmark.recipes import BUDGET, Recipes
+from benchmark.schema import integer, text
+from benchmark.types import BEFORE, NORMS, Attack, Compression, Grid, Limit, Recipe, Source, Suite, Training
 from benchmark.yaml_nodes import Node, read
 
 AXES = ("compressions", "trainings", "attacks")
 # may stand at the suite's level, as every grid's default
 GRID = ("dataset", "model", "norm", "eps", "limit", "runtimes", "headline", "replay_eps", "delta", "verify", *AXES)
 SUITE = ("name", "source", "seeds", "eps_space", "grids", "claims", *GRID)
-ATTACK = ("norm", "eps", "from", "on")  # beside an attack's plugin
-LATER_ATTACK = ("stop", "eps_space")
+ATTACK = ("norm", "eps", "eps_space", "from", "on", "stop")  # beside an attack's plugin
 LARGEST_SEED = 2**32 - 1  # numpy's generators take no larger one
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)
 
@@ -31,16 +30,15 @@ def load(path: Path, registry: Registry) -> Suite:
     """The suite in the file at `path`; SuiteError naming file, line, key and the way out."""
     top = read(Path(path))
     keys = top.keys(SUITE, required=("name",))
-    space = keys["eps_space"].keys(("normalised",), ("normalised",))["normalised"] if "eps_space" in keys else None
-    scale = _positive(space) if space else None
+    space = epsilons.space(keys["eps_space"]) if "eps_space" in keys else None
     seeds = _seeds(keys["seeds"]) if "seeds" in keys else (0,)
-    reader = _Grids(Recipes(registry, scale or 1.0), keys, top)
+    reader = _Grids(Recipes(registry, space), keys, top)
     found = reader.all()
     _check_sources(found, seeds)
     grids = tuple(one.grid for one in found)
     source = keys["source"].read(text) if "source" in keys else ""
-    said = claims.read(keys["claims"], grids, scale or 1.0) if "claims" in keys else ()
-    return Suite(Path(path), _folder_name(keys["name"]), seeds, grids, source, scale, said)
+    said = claims.read(keys["claims"], grids, reader.recipes.scale) if "claims" in keys else ()
+    return Suite(Path(path), _folder_name(keys["name"]), seeds, grids, source, space, said, registry.folders)
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class _Grids:
                 raise node.error(f"needs {key!r}{' (here, or for all grids at the top)' if own else ''}")
         dataset, model = (self.recipes.read(kind, keys[kind]) for kind in ("dataset", "model"))
         compressions = tuple(self._compression(name, item) for name, item in _axis(keys["compressions"]))
-        trainings = tuple(self._training(name, item) for name, item in _axis(keys["trainings"]))
+        trainings = tuple(self._training(name, item, compressions) for name, item in _axis(keys["trainings"]))
         attacks, sources = [], {}
         for attack, item in _axis(keys["attacks"]):
             found, source = self._attack(attack, item, keys, [compression.name for compression in compressions])
@@ -93,7 +91,7 @@ class _Grids:
         """The grid with the ε that it ranks and replays, and the difference that does not matter."""
         if "replay_eps" in keys and "runtimes" not in keys:
             raise keys["replay_eps"].at_key().error("nothing is deployed, so nothing is replayed; give runtimes")
-        norm = _norm(keys["norm"]) if "norm" in keys else NORMS[0]
+        norm = epsilons.norm(keys["norm"]) if "norm" in keys else NORMS[0]
         chosen = {
             name: read(keys[name], norm, grid, self.recipes.scale)
             for name, read in (("headline", deployments.headline), ("replay_eps", deployments.replay_eps))
@@ -108,23 +106,39 @@ class _Grids:
     def _step(self, node: Node) -> Recipe:
         if node.is_mapping and list(node.items()) == ["finetune"]:
             what = node.items()["finetune"]
-            return BEFORE if what.value == "before" else self.recipes.read("training", what)
+            return self._finetune(what)
         if node.value == "finetune":
             raise node.error("finetune needs a training, as {finetune: before} or {finetune: {NAME: {…}}}")
         return self.recipes.read("compression", node)
 
-    def _training(self, name: str, node: Node) -> Training:
+    def _finetune(self, node: Node) -> Recipe:
+        if node.value == BEFORE.plugin:
+            return BEFORE
+        if node.is_mapping and list(node.items()) == [BEFORE.plugin]:
+            own = node.items()[BEFORE.plugin].keys((BUDGET.key,), required=(BUDGET.key,))
+            return replace(BEFORE, arguments=((BUDGET.name, own[BUDGET.key].read(BUDGET.check)),))
+        return self.recipes.read("training", node, tuned=True)
+
+    def _training(self, name: str, node: Node, compressions: Sequence[Compression]) -> Training:
         keys = node.keys(("before", "after"), required=("before",))
         before = self.recipes.read("training", keys["before"])
-        return Training(name, before, self.recipes.read("training", keys["after"]) if "after" in keys else None)
+        for compression in compressions:
+            scaled = any(step.plugin == BEFORE.plugin and step.arguments for step in compression.steps)
+            if scaled and "epochs" not in before.kwargs:
+                what = f"training {before.plugin!r} has no epochs, which compression {compression.name!r} would scale"
+                raise keys["before"].error(what)
+        after = self.recipes.read("training", keys["after"], tuned=True) if "after" in keys else None
+        return Training(name, before, after)
 
     def _attack(
         self, name: str, node: Node, grid: dict[str, Node], compressions: list[str]
     ) -> tuple[Attack, Node | None]:
         beside = {key: item for key, item in node.items().items() if key in ATTACK} if node.is_mapping else {}
-        recipe = self.recipes.read("attack", node, beside=ATTACK, later=LATER_ATTACK)
+        space = epsilons.space(beside["eps_space"]) if "eps_space" in beside else self.recipes.space
+        recipes = replace(self.recipes, space=space)
+        recipe = recipes.read("attack", node, beside=ATTACK)
         keys = {key: item for key, item in grid.items() if key in ATTACK} | beside
-        norm = _norm(keys["norm"]) if "norm" in keys else NORMS[0]
+        norm = epsilons.norm(keys["norm"]) if "norm" in keys else NORMS[0]
         plugin = self.recipes.find("attack", recipe.plugin, node)
         norms, black_box = plugin.constant("NORMS", recipe, NORMS[:1]), plugin.constant("BLACK_BOX", recipe, False)
         if norm not in norms:
@@ -132,29 +146,18 @@ class _Grids:
             raise node.error(problem + ("" if "norm" in beside else ", so give this attack its own norm"))
         if "eps" not in keys:
             raise node.error("has no ε; give eps here or for the whole suite")
-        if "norm" in beside and "eps" not in beside and norm != (_norm(grid["norm"]) if "norm" in grid else NORMS[0]):
+        usual = epsilons.norm(grid["norm"]) if "norm" in grid else NORMS[0]
+        if "norm" in beside and "eps" not in beside and norm != usual:
             raise node.error(f"has norm {norm} of its own, for which the suite's ε are not meant; give it its own eps")
-        eps = self._eps(keys["eps"], norm)
+        eps = epsilons.read(keys["eps"], norm, recipes.scale)
         source = _source(keys["from"], compressions) if "from" in keys else None
         deployed = deployments.runtimes(grid["runtimes"]) if "runtimes" in grid else ()
         runtime = deployments.on(keys["on"], deployed) if "on" in keys else None
-        return Attack(name, recipe, norm, eps, source, runtime, black_box), keys.get("from")
-
-    def _eps(self, node: Node, norm: str) -> tuple[Epsilon, ...]:
-        found: dict[float, Epsilon] = {}
-        for item in node.elements() if node.is_list else [node]:
-            written = _positive(item)
-            value, label = written * self.recipes.scale, " ".join(str(item.value).split())
-            if norm == "inf" and value > 1:
-                raise item.error(
-                    f"ε {label} is {value:g} in pixels, more than the whole range [0, 1] of a pixel (norm inf)"
-                )
-            if value in found:
-                raise item.error(f"ε {label} is given twice, also as {found[value].label}")
-            found[value] = Epsilon(value, written, label)
-        if not found:
-            raise node.error("is empty; give at least one ε")
-        return tuple(found[value] for value in sorted(found))
+        if "stop" in beside:
+            elsewhere = bool(source) or (bool(deployed) and not black_box)
+            _check_stop(beside["stop"], plugin, recipe, elsewhere)
+        found = Attack(name, recipe, norm, eps, source, runtime, black_box, space, "stop" in beside)
+        return found, keys.get("from")
 
 
 def _axis(node: Node) -> Iterator[tuple[str, Node]]:
@@ -189,13 +192,6 @@ def _folder_name(node: Node) -> str:
     return name
 
 
-def _positive(node: Node) -> float:
-    value = node.read(number)
-    if value <= 0:
-        raise node.error(f"must be greater than 0, not {node.value}")
-    return value
-
-
 def _whole(node: Node, least: int, most: int | None = None) -> int:
     value = node.read(integer)
     if value < least or (most is not None and value > most):
@@ -215,13 +211,6 @@ def _seeds(node: Node) -> tuple[int, ...]:
     return tuple(seeds)
 
 
-def _norm(node: Node) -> str:
-    norm = node.read(text)
-    if norm not in NORMS:
-        raise node.error(f"unknown norm {norm!r}{suggest(norm, NORMS)}")
-    return norm
-
-
 def _limit(node: Node) -> Limit:
     return Limit(**{key: _whole(item, 1) for key, item in node.keys(("train", "test")).items()})
 
@@ -235,6 +224,19 @@ def _source(node: Node, compressions: list[str]) -> Source:
         raise node.error("is empty; name a grid, compression, training or seed, or leave `from` out")
     names = {key: item.read(text) for key, item in keys.items() if key != "seed"}
     return Source(**names, seed=_whole(keys["seed"], 0) if "seed" in keys else None)
+
+
+def _check_stop(node: Node, plugin: Plugin, recipe: Recipe, elsewhere: bool) -> None:
+    """Whether an attack may be told to stop at the boundary; `elsewhere`: another network or artifact judges."""
+    if node.read(text) != "boundary":
+        raise node.error(f"unknown stop {node.value!s}; it takes boundary")
+    if plugin.constant("MINIMUM_NORM", recipe, False):
+        raise node.error(f"attack {plugin.name!r} stops at the boundary by nature; leave stop out")
+    if not plugin.heeds("mode"):
+        raise node.error(f"attack {plugin.name!r} cannot be told to (it does not read budget.mode); leave stop out")
+    if not elsewhere:
+        raise node.error("only the network that is attacked judges its examples, so that it stops there anyway; "
+                         "give from, or leave stop out")  # fmt: skip
 
 
 def _check_sources(grids: list[_Found], seeds: tuple[int, ...]) -> None:

@@ -1,7 +1,7 @@
 """Every noun of the benchmark, as frozen dataclasses. No torch here: a plan is made of these alone."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ class Epsilon:
     """A perturbation budget's size: `value` in pixels ([0, 1] scale), and as the suite wrote it."""
 
     value: float
-    written: float  # in the suite's own space: equal to `value` unless the suite sets eps_space
+    written: float  # in the space that it was written in: equal to `value` unless that is an eps_space
     label: str  # the suite's own text, "8/255"
 
 
@@ -56,6 +56,13 @@ class Recipe:
 BEFORE = Recipe("training", "before")  # in a compression's steps: repeat the row's own `before` training
 
 
+def repeated(step: Recipe, before: Recipe) -> Recipe:
+    """A step of a compression as it is run: what repeats the row's `before` is that training, with what it adds."""
+    if (step.kind, step.plugin) != (BEFORE.kind, BEFORE.plugin):
+        return step
+    return replace(before, arguments=tuple(sorted((before.kwargs | step.kwargs).items())))
+
+
 @dataclass(frozen=True)
 class Compression:
     """A named list of steps; a step is a compression's recipe or a training's (to fine-tune in between).
@@ -92,7 +99,8 @@ class Attack:
     """A column of the board: a recipe, norm and ε list, and where its examples are crafted (None: on the target).
 
     runtime: they are for its artifacts (None: for the network); black_box: made of predictions alone, so that an
-    artifact can be the target.
+    artifact can be the target. eps_space: the standard deviation that its ε are divided by (None: pixels). boundary: it
+    stops at its first success, deliberately, although another network will judge.
     """
 
     name: str
@@ -102,6 +110,8 @@ class Attack:
     source: Source | None = None
     runtime: str | None = None
     black_box: bool = False
+    eps_space: float | None = None
+    boundary: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,6 +162,7 @@ class Suite:
     source: str = ""  # the paper that it reproduces
     eps_space: float | None = None  # the standard deviation that the suite's ε are divided by; None: pixels
     claims: tuple[Any, ...] = ()  # of benchmark.claims.Claim
+    plugins: tuple[Path, ...] = ()  # folders of a user's own plugins that it was read with
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,8 @@ def legend(board: Board) -> list[str]:
         f"**{MISSING}**: no result (see Holes). *(1 of 2 seeds)*: fewer seeds than planned are in the figure.",
         f"Protocol version: {escape(', '.join(board.protocols)) or 'no records yet'}.",
     ]
-    how = f"Reproduce this board with\n\n```sh\n{command(board)}\n```"
+    also = " (and run the cells that it lacks)" * any(table.missing for table in board.tables)
+    how = f"Reproduce this board{also} with\n\n```sh\n{command(board)}\n```"
     return ["## Legend", "\n".join(f"- {line}" for line in lines), how]
 
 
@@ -148,8 +149,9 @@ def _resolution(board: Board) -> list[str]:
 
 
 def command(board: Board, only: Mapping[str, str] | None = None) -> str:
-    """The command that makes these records, or those of some (`only`: axis → name), with the limits that were given."""
+    """The command that makes these records, or those of some (`only`: axis → name), with what was given beside them."""
     words = ["python", "-m", "benchmark.run", str(board.suite.path)]
+    words += [word for folder in board.suite.plugins for word in ("--plugins", str(folder))]
     given = {
         f"{part}={value}"
         for table in board.tables

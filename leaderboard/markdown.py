@@ -101,10 +101,12 @@ def _facts(board: Board, table: Table) -> str:
             ]
         )
     ]
-    if suite.eps_space is not None:
-        both = {epsilon(suite, column.eps): None for column in table.columns}
+    for space in dict.fromkeys(attack.eps_space for attack in grid.attacks if attack.eps_space is not None):
+        own = [attack for attack in grid.attacks if attack.eps_space == space]
+        both = dict.fromkeys(epsilon(suite, eps) for attack in own for eps in attack.eps)
+        whose = "" if len(own) == len(grid.attacks) else f" of {', '.join(attack.name for attack in own)}"
         lines.append(
-            f"ε as the source writes it, for images divided by {suite.eps_space:g}, and in pixels of [0, 1]: "
+            f"ε{escape(whose)} as the source writes it, for images divided by {space:g}, and in pixels of [0, 1]: "
             f"{escape(', '.join(both))}"
         )
     unions: dict[tuple[str, ...], list[str]] = {}

@@ -6,7 +6,7 @@ from typing import Any
 from benchmark.deployments import trials
 from benchmark.errors import RequestError
 from benchmark.outcomes import both
-from benchmark.types import BEFORE, Grid, Suite, canonical
+from benchmark.types import BEFORE, Grid, Suite, canonical, repeated
 
 Record = Mapping[str, Any]
 Place = tuple[str, str, str, int, str, float]  # grid, compression, training, seed, attack, ε in pixels
@@ -78,13 +78,15 @@ def _as_planned(grid: Grid, record: Record) -> bool:
     planned = {
         "dataset": grid.dataset.described(),
         "model": grid.model.described(),
-        "steps": [(training.before if step == BEFORE else step).described() for step in compression.steps],
+        "steps": [repeated(step, training.before).described() for step in compression.steps],
         "before": training.before.described(),
         "after": training.after and training.after.described(),
         "recipe": attack.recipe.described(),
         "norm": attack.norm,
         "from": own | named,
     }
+    if attack.source:  # examples that another row's network was attacked for: at full strength, or stopped
+        planned["mode"] = "decide" if attack.boundary else "examples"
     made = {name: record[name] for name in planned}
     made["dataset"] = {record["dataset"]["name"]: record["dataset"]["arguments"]}
     made["steps"] = [record["before"] if step == BEFORE.described() else step for step in record["steps"]]

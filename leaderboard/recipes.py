@@ -7,8 +7,9 @@ from leaderboard.text import NORM, escape
 
 def described(recipe: Recipe) -> str:
     """A plugin and its arguments."""
-    if recipe == BEFORE:
-        return "the training before it, once more"
+    if recipe.plugin == BEFORE.plugin:
+        scaled = ", in as many more epochs as make up for the fewer MACs" if recipe.arguments else ""
+        return f"the training before it, once more{scaled}"
     arguments = ", ".join(f"{name.rstrip('_')} {canonical(value)}" for name, value in recipe.arguments)
     return recipe.plugin + (f" ({arguments})" if arguments else "")
 
@@ -31,6 +32,7 @@ def crafted(attack: Attack) -> str:
     if attack.source:
         named = [f"{axis} {value}" for axis, value in vars(attack.source).items() if value is not None]
         where = f"on another network ({', '.join(named)}), the rest being the row's own"
+    where += ", stopped at the boundary where another judges" * attack.boundary
     return f"{described(attack.recipe)}, {NORM[attack.norm]}, crafted {where}"
 
 

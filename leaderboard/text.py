@@ -49,7 +49,9 @@ def between(interval: Interval | None) -> str:
 
 
 def epsilon(suite: Suite, eps: Epsilon) -> str:
-    return eps.label if suite.eps_space is None else f"{eps.label} = {eps.value:.4g} px"
+    """As the suite writes it; and in pixels, where some space of the suite is not theirs."""
+    own = suite.eps_space is None and eps.value == eps.written
+    return eps.label if own else f"{eps.label} = {eps.value:.4g} px"
 
 
 def at(suite: Suite, table: Table, column: Column) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from scipy import optimize, stats
 
 from benchmark import outcomes
-from benchmark.types import BEFORE, PROTOCOL, Attack, Compression, Epsilon, Grid, Recipe, Suite, Training
+from benchmark.types import BEFORE, PROTOCOL, Attack, Compression, Epsilon, Grid, Recipe, Suite, Training, repeated
 from leaderboard import markdown
 from leaderboard.match import places
 from leaderboard.table import build
@@ -57,7 +57,7 @@ def record(of: Suite, cell: tuple, robust: str, clean: str = CLEAN, **changes) -
         "suite": of.name,
         "dataset": {"name": own.dataset.plugin, "arguments": {}, "fingerprint": "f00d", "test_total": 10},
         "model": own.model.described(),
-        "steps": [(training.before if step == BEFORE else step).described() for step in compression.steps],
+        "steps": [repeated(step, training.before).described() for step in compression.steps],
         "before": training.before.described(),
         "after": training.after.described() if training.after else None,
         "recipe": attack.recipe.described(),

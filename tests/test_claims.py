@@ -52,9 +52,14 @@ def test_orders_are_read(parse):
     assert knee.rows == (("dense", "plain"), ("prune-50", "plain"))
 
 
-def test_epsilon_is_the_suites_own(parse):
-    (claim,) = parse("claims: [{better: {rows: dense/plain, to: dense/tuned, attack: one, eps: 1/5}}]", scale=0.5)
+def test_epsilon_is_the_suites_own_and_of_a_named_attack_the_attacks(parse):
+    (claim,) = parse("claims: [{better: {rows: dense/plain, to: dense/tuned, eps: 1/5}}]", scale=0.5)
     assert claim.measure.eps == LARGE
+    attacks = (Attack("one", FGSM, "inf", (SMALL, LARGE)), Attack("paper", PGD, "inf", (LARGE,), eps_space=0.5))
+    for attack, eps in (("one", "0.1"), ("paper", "0.2")):
+        text = f"claims: [{{better: {{rows: dense/plain, to: dense/tuned, attack: {attack}, eps: {eps}}}}}]"
+        (claim,) = parse(text, grid(attacks=attacks), scale=2.0)
+        assert claim.measure.eps == LARGE
 
 
 MISTAKES = {

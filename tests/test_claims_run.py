@@ -2,6 +2,7 @@
 
 import json
 
+from benchmark.claims import fingerprint
 from tests.conftest import Desk, small
 
 
@@ -27,6 +28,19 @@ def test_a_run_notes_when_its_claims_were_fixed_and_the_board_decides_them(desk:
     assert [line["judged"] for line in kept] == [0, 2]
     desk.run(claiming(delta=50))
     assert len((changed.out / "claims.jsonl").read_text().splitlines()) == 2
+
+
+def test_claims_are_fixed_and_hashed_before_anything_runs(desk: Desk, monkeypatch):
+    seen = []
+
+    def execute(plan, *_):
+        seen.append(json.loads((desk.folder / "out" / "claims.jsonl").read_text()))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchmark.execute.local.run", execute)
+    assert desk.run(claiming()).status == 130
+    suite, _ = desk.plan(claiming())
+    assert seen == [{"claims": fingerprint(suite.claims), "judged": 0, "planned": 2}]
 
 
 def test_a_plan_says_what_it_can_decide(desk: Desk):

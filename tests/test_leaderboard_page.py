@@ -13,7 +13,7 @@ from benchmark.suite import load
 from benchmark.types import Attack, Compression, Epsilon, Limit, Suite
 from leaderboard import exports, markdown, records, render
 from leaderboard.match import place, places
-from tests.synthetic_records import PGD, every, grid, page, shown, suite, tables
+from tests.synthetic_records import LARGE, PGD, SMALL, every, grid, page, shown, suite, tables
 
 
 def test_holes_are_dashes_with_their_reasons():
@@ -65,11 +65,29 @@ def test_a_masked_network_shows_what_is_left_and_that_it_saves_nothing():
     assert "nonzero" not in page(of, every(of))
 
 
+def test_the_command_that_reproduces_a_board_names_the_plugins_and_what_is_lacking():
+    of = suite(plugins=(Path("my plugins"),))
+    text = page(of, every(of))
+    assert "Reproduce this board with\n" in text
+    assert "\npython -m benchmark.run suites/small.yaml --plugins 'my plugins'\n" in text
+    assert "Reproduce this board (and run the cells that it lacks) with\n" in page(of, every(of)[1:])
+
+
 def test_both_spellings_of_epsilon_are_shown():
-    of = suite(grid(attacks=(Attack("pgd-20", PGD, "inf", (Epsilon(4 / 255, 8 / 255, "8/255"),)),)), eps_space=0.5)
+    eps = (Epsilon(4 / 255, 8 / 255, "8/255"),)
+    of = suite(grid(attacks=(Attack("pgd-20", PGD, "inf", eps, eps_space=0.5),)), eps_space=0.5)
     text = page(of, every(of))
     assert "pgd-20 @ 8/255 = 0.01569 px" in tables(text)[0][0]
     assert "divided by 0.5, and in pixels of [0, 1]: 8/255 = 0.01569 px" in text
+
+
+def test_one_attack_in_a_space_of_its_own_is_told_from_the_others():
+    paper = Attack("paper", PGD, "inf", (Epsilon(0.05, 0.1, "0.1"),), eps_space=0.5)
+    of = suite(grid(attacks=(Attack("pgd-20", PGD, "inf", (SMALL, LARGE)), paper)))
+    text = page(of, every(of))
+    assert {"pgd-20 @ 0.05", "pgd-20 @ 0.1", "paper @ 0.1 = 0.05 px"} <= tables(text)[0][0].keys()
+    assert "ε of paper as the source writes it, for images divided by 0.5" in text
+    assert "The union is over: pgd-20, paper @ 0.05; pgd-20 @ 0.1" in text
 
 
 def test_examples_that_stop_at_the_boundary_are_labelled_where_others_judge_them():

@@ -9,7 +9,7 @@ import pytest
 from benchmark.errors import SuiteError
 from benchmark.plugins import Registry
 from benchmark.suite import load
-from benchmark.types import BEFORE, Epsilon, Limit, Recipe, Source
+from benchmark.types import BEFORE, Epsilon, Limit, Recipe, Source, repeated
 from tests.suite_texts import ATTACKS, BROKEN, COMMON, WHOLE
 
 PLUGINS = {
@@ -19,9 +19,12 @@ import a_library_that_is_not_installed
 NORMS = ("inf", "2")
 def attack(estimator, budget, *, steps: Annotated[int, "steps >= 1"] = 20, restarts: int = 1,
            step: Annotated[float | None, "step > 0", "pixels"] = None):
-    pass
+    return budget.mode
 ''',
     "attacks/flat.py": 'def attack(estimator, budget): "No NORMS: inf alone."',
+    "attacks/near.py": "MINIMUM_NORM = True\ndef attack(estimator, budget): pass",
+    "trainings/rest.py": "def train(estimator, data, context): pass",
+    "trainings/frugal.py": "def train(estimator, data, context, *, epochs: int = 2, budget: float = 1.0): pass",
     "compressions/cut.py": """from typing import Annotated, Literal
 def compress(model, context, *, ratio: Annotated[float, "0 < ratio < 1"],
              of: Literal["channels", "weights"] = "channels", exact: bool = False):
@@ -122,6 +125,35 @@ def test_eps_space_rescales_lengths_and_keeps_what_was_written(read):
     assert grid.attacks[0].eps == (Epsilon(4 / 255, 8 / 255, "8/255"), Epsilon(0.75, 1.5, "1.5"))
     assert grid.attacks[0].recipe.kwargs == {"step": 1 / 255, "steps": 4, "restarts": 1}
     assert grid.trainings[0].before.kwargs["eps"] == 4 / 255
+
+
+def test_an_attack_may_have_a_space_of_its_own(read):
+    text = COMMON + "eps: [0.1]\nattacks:\n  plain: {ball: {step: 0.02}}\n"
+    text += "  paper: {ball: {step: 0.02}, eps_space: {normalised: 0.5}}\n  pixel: {ball: , eps_space: pixels}\n"
+    plain, paper, pixel = read(text).grids[0].attacks
+    assert (plain.eps_space, paper.eps_space, pixel.eps_space) == (None, 0.5, None)
+    assert plain.eps == (Epsilon(0.1, 0.1, "0.1"),) and paper.eps == (Epsilon(0.05, 0.1, "0.1"),)
+    assert (plain.recipe.kwargs["step"], paper.recipe.kwargs["step"]) == (0.02, 0.01)
+    plain, paper, pixel = read(text + "eps_space: {normalised: 0.25}\n").grids[0].attacks
+    assert [one.eps[0].value for one in (plain, paper, pixel)] == [0.025, 0.05, 0.1]
+
+
+def test_examples_may_be_stopped_at_the_boundary_where_others_judge(read):
+    text = ATTACKS + "  a: {ball: , from: dense, stop: boundary}\n  b: {ball: , from: dense}\n"
+    assert [attack.boundary for attack in read(text).grids[0].attacks] == [True, False]
+    text = ATTACKS.replace("attacks:", "runtimes: [openvino]\nattacks:") + "  a: {ball: , stop: boundary}\n"
+    assert read(text).grids[0].attacks[0].boundary  # its artifact judges
+
+
+def test_a_training_of_a_compressed_network_may_ask_for_the_dense_ones_budget(read):
+    steps = "[{finetune: {before: {budget: equal}}}, {finetune: {plain: {epochs: 3, budget: equal}}}]"
+    suite = read(WHOLE.replace("[]", steps).replace("before: plain", "before: plain, after: {plain: {budget: equal}}"))
+    (training,), (compression,) = suite.grids[0].trainings, suite.grids[0].compressions
+    again, own = (repeated(step, training.before) for step in compression.steps)
+    assert again == Recipe("training", "plain", (("budget", "equal"), ("epochs", 2), ("note", None)))
+    assert own.kwargs == {"budget": "equal", "epochs": 3, "note": None} and training.after.kwargs["budget"] == "equal"
+    frugal = read(WHOLE.replace("[]", "[{finetune: {frugal: {budget: 0.5}}}]")).grids[0].compressions[0].steps[0]
+    assert frugal.kwargs == {"budget": 0.5, "epochs": 2}  # a training's own parameter comes first
 
 
 def test_aliases_and_merge_keys(read):

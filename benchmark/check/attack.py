@@ -1,6 +1,5 @@
 """What is asked of an attack."""
 
-import ast
 from functools import cache
 
 import torch
@@ -121,7 +120,7 @@ def is_no_weaker_than_fgsm(attack: AttackSubject) -> str:
 
 def runs_every_step_in_examples_mode(attack: AttackSubject) -> str:
     """If it heeds budget.mode: in "examples" mode it does not stop early, and what is broken is broken more clearly."""
-    if not _reads(attack, "mode"):
+    if not attack.plugin.heeds("mode"):
         raise Skipped("it does not read budget.mode, and is run as it is")
     decide, examples = (attack.made(ground.undefended(), mode=mode) for mode in ("decide", "examples"))
     margins = [_margins(made)[decide.broken].mean().item() for made in (decide, examples)]
@@ -188,9 +187,3 @@ def _fgsm(at: ground.Ground, norm: str, images: int) -> Made:
 def _margins(made: Made) -> torch.Tensor:
     with torch.no_grad():
         return score(ground.undefended().module(made.examples), made.labels)
-
-
-def _reads(attack: AttackSubject, name: str) -> bool:
-    """Whether the plugin's source looks at that attribute of its budget."""
-    nodes = ast.walk(ast.parse(attack.plugin.path.read_text()))
-    return any(isinstance(node, ast.Attribute) and ast.unparse(node) == f"budget.{name}" for node in nodes)

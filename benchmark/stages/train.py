@@ -47,12 +47,17 @@ def tune(stage: Stage, place: Workplace, draft: Draft) -> None:
 
 def _fit(stage: Stage, place: Workplace, network: Network, data: TrainingData) -> dict[str, Any]:
     task: NetworkTask = stage.task
-    plugin = place.registry.find("training", task.recipe.plugin).load()  # first: running its file may draw numbers
+    found = place.registry.find("training", task.recipe.plugin)
+    plugin = found.load()  # first: running its file may draw numbers
+    arguments, achieved = deepcopy(task.recipe.kwargs), None
+    if "budget" in arguments.keys() - {parameter.name for parameter in found.parameters}:
+        dense = networks.load(place, stage.input("dense"))
+        arguments, achieved = equal_budget(arguments, dense.size().macs, network.size().macs)
     generator = seed_everything(derive(stage.kind, task.recipe.described(), task.seed))
     estimator = network.estimator(place.device)
     context = TrainContext(generator, place.tell, estimator, place.store.partial(stage.key) / "checkpoint.pt")
     with counting(estimator.model, context.passes):
-        plugin.train(estimator, data, context, **deepcopy(task.recipe.kwargs))
+        plugin.train(estimator, data, context, **arguments)
     network.module.eval()
     if not all(bool(tensor.isfinite().all()) for tensor in network.module.state_dict().values()):
         raise StageError(f"training {task.recipe.plugin}: the weights are not finite; a lower lr may help")
@@ -60,7 +65,21 @@ def _fit(stage: Stage, place: Workplace, network: Network, data: TrainingData) -
         "epochs": context.history,
         "passes": vars(context.passes),
         "validation_accuracy": accuracy(network.module, data.validation),
-    }
+    } | ({"achieved": achieved} if achieved else {})
+
+
+def equal_budget(arguments: dict[str, Any], dense: int, macs: int) -> tuple[dict[str, Any], dict[str, int]]:
+    """A training's arguments so that it costs what it costs on the dense network, and what came of it.
+
+    dense, macs: multiply–accumulates for one image, of the dense network and of the one that is trained. Epochs, and
+    the milestones of a schedule, are as many times more as the network is smaller (scratch-B of Liu et al., 2019).
+    """
+    scaled = {name: value for name, value in arguments.items() if name != "budget"}
+    factor = dense / macs
+    scaled["epochs"] = max(1, round(arguments["epochs"] * factor))
+    if scaled.get("milestones"):
+        scaled["milestones"] = [round(milestone * factor) for milestone in arguments["milestones"]]
+    return scaled, {"epochs": scaled["epochs"], "dense_macs": dense, "macs": macs}
 
 
 def accuracy(module: torch.nn.Module, images: Images) -> float:
