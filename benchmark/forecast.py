@@ -27,7 +27,8 @@ def dry_run(suite: Suite, plan: Plan, store: Store, registry: Registry) -> str:
     ]
     lines += _examples(plan, store, registry)
     lines += _estimate(to_run, store)
-    lines += [sentence(n, len(suite.seeds)) for n in dict.fromkeys(grid.limit.test for grid in suite.grids)]
+    planned = dict.fromkeys((grid.limit.test, grid.delta) for grid in suite.grids)
+    lines += [sentence(n, len(suite.seeds), delta) for n, delta in planned]
     return "\n".join(lines)
 
 
