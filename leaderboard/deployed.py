@@ -70,6 +70,7 @@ class Deployments:
     rows: tuple[Row, ...]
     found: int
     missing: tuple[Place, ...]
+    boundary: frozenset[str] = frozenset()  # attacks whose replayed examples stop at their network's boundary
 
 
 def build(suite: Suite, grid: Grid, records: Iterable[Record], runtime: str) -> Deployments:
@@ -86,7 +87,8 @@ def build(suite: Suite, grid: Grid, records: Iterable[Record], runtime: str) -> 
         if compression.precision
     )
     missing = tuple(place for place in places(suite, grid, runtime) if place not in found)
-    return Deployments(runtime, columns, rows, len(found), missing)
+    boundary = frozenset(record["attack"] for record in found.values() if record["boundary"])
+    return Deployments(runtime, columns, rows, len(found), missing, boundary)
 
 
 def _columns(grid: Grid, runtime: str) -> Iterable[Column]:

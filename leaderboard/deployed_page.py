@@ -68,10 +68,12 @@ def _cells(
     for column, robust in row.accuracy.items():
         where = at(board.suite, table, column)
         if column.attack is None:
-            twin = next((one for one in table.unions if (one.norm, one.eps) == (column.norm, column.eps)), None)
+            place = column.norm, column.eps.value
+            twin = next((one for one in table.unions if (one.norm, one.eps.value) == place), None)
             share = own.accuracy[twin] if twin else None
             cells[f"Robust accuracy (twin) @ {where}"] = percent(share, of_seeds(share)) if share else MISSING
         name = escape(column.attack) if column.attack else "Robust accuracy (deployed)"
+        name += " (boundary)" * (column.attack in deployments.boundary)
         cells[f"{name} @ {where}"] = percent(robust, of_seeds(robust))
         if column in row.gaps:
             cells[f"Twin gap @ {where}"] = _gap(row.gaps[column])

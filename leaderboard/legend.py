@@ -93,7 +93,7 @@ def legend(board: Board) -> list[str]:
         "**Robust accuracy (union) @ ε**: the share that survives *every* attack of one norm at that ε or a smaller "
         "one, image by image; a network enters only when all of these attacks have judged all n images at that ε.",
         *["*(boundary)*: this attack stops at the boundary, and another network judges: such examples transfer badly."]
-        * any(table.boundary for table in board.tables),
+        * any(one.boundary for table in board.tables for one in (table, *table.deployed)),
         "Robust figures are upper bounds: a stronger attack can only lower them.",
         f"**87.6 [84.8, 90.0]**: the mean over training seeds, and its 95 % interval from seeds and test images.{few}",
         *_resolution(board),

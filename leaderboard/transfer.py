@@ -10,6 +10,7 @@ from leaderboard.match import Place, Record
 
 Row = tuple[str, str, str]  # grid, compression, training
 
+ALIKE = ("dataset", "limit", "recipe", "norm", "eps", "boundary")  # the records of one matrix
 FEWEST = 2  # sources that a target must face, and targets, for a matrix to say more than a column of the board
 
 
@@ -44,9 +45,9 @@ class Matrix:
 def matrices(suite: Suite, claimed: Mapping[str, Mapping[Place, Record]]) -> tuple[Matrix, ...]:
     """Every transfer matrix of a suite, of the records that its grids claim (grid → place → record).
 
-    Records are of one matrix if their dataset, attack (by its recipe, whatever its name) and ε are the same. Only
-    examples that were crafted for another judge enter: those of a white-box attack may have stopped at their first
-    success.
+    Records are of one matrix if their dataset, attack (by its recipe and by whether it stopped at the boundary,
+    whatever its name) and ε are the same. Only examples that were crafted for another judge enter: those of a
+    white-box attack may have stopped at their first success.
     """
     records = [record for found in claimed.values() for record in found.values()]
     rows = [
@@ -59,7 +60,7 @@ def matrices(suite: Suite, claimed: Mapping[str, Mapping[Place, Record]]) -> tup
     groups: dict[tuple, list[Record]] = defaultdict(list)
     for record in records:
         if record["from"]:
-            groups[canonical([record[name] for name in ("dataset", "limit", "recipe", "norm", "eps")])].append(record)
+            groups[canonical([record[name] for name in ALIKE])].append(record)
     found = (_matrix(group, rows, first, len(suite.seeds)) for group in groups.values())
     return tuple(one for one in found if len(one.targets) >= FEWEST)
 

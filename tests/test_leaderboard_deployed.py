@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -154,6 +155,14 @@ def test_examples_that_stop_at_the_boundary_break_the_artifact_but_are_no_gap():
     lines = [line | {"boundary": line["attack"] == "pgd-20"} for line in whole(of, robust="1111100000")]
     _, _, int8, _ = deployed(page(of, lines))
     assert int8["Twin gap @ 0.05"] == "—" and int8["Robust accuracy (deployed) @ 0.05"] == shown(4)
+
+
+def test_an_attack_for_artifacts_that_stopped_at_the_boundary_is_labelled():
+    only = replace(OWN, attacks=(*OWN.attacks, Attack("sent", PGD, "inf", (SMALL,), None, "openvino", boundary=True)))
+    of = suite(only, seeds=(0,))
+    lines = [line | {"boundary": line["attack"] == "sent"} for line in whole(of)]
+    text = page(of, lines)
+    assert "sent (boundary) @ 0.05" in deployed(text)[0] and "*(boundary)*" in text
 
 
 def test_latency_beside_the_dense_artifact_and_a_warning_from_a_busy_machine():

@@ -81,6 +81,21 @@ def test_an_attack_of_other_settings_or_epsilon_has_a_matrix_of_its_own():
     ]
 
 
+def test_what_was_stopped_at_the_boundary_has_a_matrix_of_its_own():
+    stopped = tuple(replace(attack, name=f"{attack.name} stopped", boundary=True) for attack in CROSSED[:2])
+    of, _ = crossed()
+    of = replace(of, grids=tuple(replace(one, attacks=(*CROSSED, *stopped)) for one in of.grids))
+    lines = crossed(of)[1]
+    early = [line | {"mode": "decide", "boundary": True} if "stopped" in line["attack"] else line for line in lines]
+    found = build(of, early).transfers
+    assert [(one.names, one.boundary) for one in found] == [
+        (("own", "theirs"), False),
+        (("own stopped", "theirs stopped"), True),
+    ]
+    # records of the same recipe from before the suite said `stop` are not shown under it
+    assert [one.names for one in build(of, lines).transfers] == [("own", "theirs")]
+
+
 def test_one_source_is_no_matrix_and_white_box_examples_are_never_in_one():
     of = suite(grid(attacks=(Attack("from dense", PGD, "inf", (LARGE,), Source(compression="dense")),)))
     assert build(of, [judged(of, cell) for cell in places(of, of.grids[0])]).transfers == ()
