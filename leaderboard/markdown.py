@@ -104,9 +104,9 @@ def _facts(board: Board, table: Table) -> str:
     for space in dict.fromkeys(attack.eps_space for attack in grid.attacks if attack.eps_space is not None):
         own = [attack for attack in grid.attacks if attack.eps_space == space]
         both = dict.fromkeys(epsilon(suite, eps) for attack in own for eps in attack.eps)
-        whose = "" if len(own) == len(grid.attacks) else f" of {', '.join(attack.name for attack in own)}"
+        whose = "" if len(own) == len(grid.attacks) else f" of {escape(', '.join(attack.name for attack in own))}"
         lines.append(
-            f"ε{escape(whose)} as the source writes it, for images divided by {space:g}, and in pixels of [0, 1]: "
+            f"ε{whose} as the source writes it, for images divided by {space:g}, and in pixels of [0, 1]: "
             f"{escape(', '.join(both))}"
         )
     unions: dict[tuple[str, ...], list[str]] = {}

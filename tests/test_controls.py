@@ -42,7 +42,7 @@ def test_equal_budget_is_equal_passes_times_macs(desk: Desk):
     assert [len(trained[name]) for name in compressions] == [epochs, epochs, tuned["epochs"]]
     assert found["scratch-b"]["steps"][-1]["standard"]["budget"] == "equal"
     board = (ran.out / "leaderboard.md").read_text()
-    assert "once more, in as many more epochs as make up for the fewer MACs" in board and "Holes" not in board
+    assert "once more, in as many more epochs as make up for the fewer MACs" in board and "## Holes" not in board
     assert desk.run(small(compressions=compressions)).records == ran.records
 
 
