@@ -91,7 +91,7 @@ def figures(records: Iterable[Record], checks: Iterable[Check] = ()) -> dict[Nam
             found[name] = _figure(UNION, whole)
             for seed, (record, *_) in whole.items():
                 if record["runtime"] is None:
-                    lost = broken(checked[record["keys"]["network"]], record["norm"], record["eps"])
+                    lost = broken(checked.get(record["keys"]["network"], ()), record["norm"], record["eps"])
                     found[name].outcomes[seed] &= ~lost
     return found
 
