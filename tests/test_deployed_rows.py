@@ -14,7 +14,7 @@ from benchmark.stages.workplace import Workplace
 from leaderboard.records import MEASUREMENT
 from leaderboard.records import read as lines
 from tests.conftest import FIXTURES, Desk, small
-from tests.synthetic_records import tables
+from tests.synthetic_records import shown, tables
 
 pytest.importorskip("openvino", reason="openvino is not installed (the extra `deploy` brings it)")
 
@@ -118,14 +118,14 @@ def test_the_boards_figures_are_those_of_the_outcomes(ran):
         found = on(records, row["Compression"])
         tried = [record for (_, eps), record in found.items() if eps <= 0.1]
         stood = [all(image) for image in zip(*(unpack(r["outcomes"]["robust"], 150) for r in tried), strict=True)]
-        assert row["Robust accuracy (deployed) @ 0.1"] == f"{100 * sum(stood) / 150:.1f}"
+        assert row["Robust accuracy (deployed) @ 0.1"] == shown(sum(stood), n=150)
         fair = [record for record in tried if not record["deployed"]["direct"]]
         twin = zip(*(unpack(record["deployed"]["twin"]["robust"], 150) for record in fair), strict=True)
         artifact = zip(*(unpack(record["outcomes"]["robust"], 150) for record in fair), strict=True)
         gap = (sum(map(all, twin)) - sum(map(all, artifact))) / 150
         assert row["Twin gap @ 0.1"].split(" ")[0] == f"{100 * gap:+.1f}".replace("-", "−").replace("+0.0", "0.0")
-        assert row["Clean agreement"] == f"{100 * tried[0]['deployed']['agree'] / 150:.1f}"
-        assert row["asked @ 0.1"] == f"{100 * found['asked', 0.1]['robust_correct'] / 150:.1f}"
+        assert row["Clean agreement"] == shown(tried[0]["deployed"]["agree"], n=150)
+        assert row["asked @ 0.1"] == shown(found["asked", 0.1]["robust_correct"], n=150)
         assert "ms" in row["Latency, 1 image"] and "MB" in row["Peak memory"]
     assert "×" in table[1]["Latency, 64 images"] and "×" not in table[0]["Latency, 64 images"]
     assert "sent @ 0.05" in table[0] and "Robust accuracy (deployed) @ 0.2" in table[0]
