@@ -2,14 +2,17 @@
 
 import re
 
+import torch
+
 from benchmark import run
 from benchmark.plugins import Registry
 from benchmark.source import HOME
 from benchmark.suite import load
+from tests.small_networks import classifier, digit_images, fresh
 
 TEXT = (HOME / "README.md").read_text()
 SUITE, DEPLOYED, VERIFIED = re.findall(r"```yaml\n(.*?)```", TEXT, re.S)
-(ATTACK,) = re.findall(r"```python\n(.*?)```", TEXT, re.S)
+ATTACK, FROM_ART = re.findall(r"```python\n(.*?)```", TEXT, re.S)
 SMALL = {
     "dataset: fashion_mnist": "dataset: digits",
     "train: 10000, test: 1000": "train: 200, test: 40",
@@ -36,6 +39,17 @@ def test_the_suite_and_the_attack_run(tmp_path, capsys):
     board = (tmp_path / "out" / "leaderboard.md").read_text()
     assert all(name in board for name in ("in-two-steps", "compact", "transfer", "deepfool", "noise"))
     assert "Holes" not in board.split("## Legend")[0]
+
+
+def test_the_attacks_are_used_from_art():
+    estimator = classifier(fresh())
+    estimator.optimizer = torch.optim.SGD(estimator.model.parameters(), lr=0.1)
+    images, labels = digit_images(60)
+    given = {"classifier": estimator, "x": images.numpy(), "y": torch.eye(10)[labels].numpy()}
+    before = [tensor.clone() for tensor in estimator.model.parameters()]
+    exec(FROM_ART.replace("max_iter=20", "max_iter=2").replace(".fit(x, y)", ".fit(x, y, nb_epochs=1)"), given)
+    assert given["examples"].shape == (60, 1, 8, 8) and abs(given["examples"] - given["x"]).max() <= 8 / 255 + 1e-6
+    assert not any(map(torch.equal, before, estimator.model.parameters()))
 
 
 def test_the_mistake_is_told_as_quoted(tmp_path, capsys):
