@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +20,33 @@ from benchmark.errors import RequestError
 from benchmark.outcomes import bitmap
 from tests.speed.tables import table
 
+FOLDERS = ("data", "plugins")
 CLASSES = {"fgsm": "FastGradientMethod", "pgd": "ProjectedGradientDescentPyTorch"}
 KINDS = ("train", "compress", "tune", "craft", "judge", "verify", "deploy", "latency")
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run both, print the comparison; the exit status."""
+    try:
+        return _main(arguments)
+    except RequestError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser("python -m tests.speed.boards", description=__doc__.splitlines()[0])
     parser.add_argument("suite", type=Path)
     parser.add_argument("--out", type=Path, default=Path("results/boards"))
-    parser.add_argument("--data", type=Path, action="append", default=[])
-    given = parser.parse_args()
+    for name in FOLDERS:
+        parser.add_argument(f"--{name}", type=Path, action="append", default=[], help="as of benchmark.run")
+    given = parser.parse_args(arguments)
     suite = yaml.safe_load(given.suite.read_text())
     given.out.mkdir(parents=True, exist_ok=True)
     theirs = given.out / f"{given.suite.stem}-art.yaml"
     theirs.write_text(yaml.safe_dump(suite | {"attacks": by_art(suite["attacks"])}))
-    shared = ["--store", str(given.out / "store"), *(part for folder in given.data for part in ("--data", str(folder)))]
+    shared = ["--store", str(given.out / "store")]
+    shared += [part for name in FOLDERS for folder in getattr(given, name) for part in (f"--{name}", str(folder))]
     folders = {"ours": given.out / "ours", "ART's": given.out / "art"}
     for path, folder in zip((given.suite, theirs), folders.values(), strict=True):
         if status := run.main([str(path), "--out", str(folder), *shared]):
@@ -103,8 +115,4 @@ def _robust(record: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except RequestError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    sys.exit(main())
