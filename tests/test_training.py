@@ -213,6 +213,19 @@ def test_nothing_is_paid_for_but_the_steps():
     assert (attack.passes.forward, attack.passes.backward) == (4 * 128, 4 * 128)
 
 
+def test_what_cannot_be_trained_is_refused_in_one_line():
+    estimator = classifier(fresh())
+    x, y = digit_images(20)
+    with pytest.raises(ValueError, match=r"^y has 10 labels for 20 images; give one for each$"):
+        AdversarialTrainer(estimator, pgd(estimator)).fit(x, y[:10])
+    with pytest.raises(ValueError, match=r"^y has 10 entries for 20 images; give one for each$"):
+        pgd(estimator).generate(x, y[:10])
+    given = {"loss": torch.nn.CrossEntropyLoss(), "input_shape": (1, 8, 8), "nb_classes": 10, "clip_values": (0, 1)}
+    bare = PyTorchClassifier(estimator.model, **given)
+    with pytest.raises(ValueError, match=r"^the classifier has no optimizer"):
+        AdversarialTrainer(bare, pgd(bare)).fit(x, y)
+
+
 def test_targeted_attacks_are_refused():
     estimator = learner()
     with pytest.raises(ValueError, match="PGD is targeted"):

@@ -48,6 +48,9 @@ class Attack(EvasionAttack):
         if seed is None:
             seed = self.seed + (self._calls << 32)  # beyond any seed that a person chooses
             self._calls += 1
+        for name, given in (("y", y), ("indices", indices)):
+            if given is not None and len(given) != len(images):
+                raise ValueError(f"{name} has {len(given)} entries for {len(images)} images; give one for each")
         if len(images):
             index = torch.arange(len(images)) if indices is None else copied(indices, torch.int64)
             self._craft(images, self._labels(images, y).to(self.device), index.to(self.device), seed)

@@ -49,11 +49,15 @@ class AdversarialTrainer(ArtAdversarialTrainer):
         """Train on x, float [n, …], and y, int [n] or one-hot [n, classes]; numpy arrays or tensors.
 
         The order of the examples follows numpy's global generator, as in ART. scheduler: stepped after each batch, as
-        ART does. Attacks on another classifier craft once, before the first epoch.
+        ART does. Attacks on another classifier craft once, before the first epoch. ValueError for a classifier without
+        an optimizer, or labels that are not one an image.
         """
         self._turn = 0
         images = torch.as_tensor(x, dtype=torch.float32)
         labels = _classes(y)
+        if len(labels) != len(images):
+            raise ValueError(f"y has {len(labels)} labels for {len(images)} images; give one for each")
+        self._check_optimizer()
         ready = [None if self._own(attack) else self._crafted(attack, images, labels) for attack in self.attacks]
         with self.fitting.formatted():
             for _ in range(nb_epochs):
@@ -66,6 +70,7 @@ class AdversarialTrainer(ArtAdversarialTrainer):
 
     def fit_generator(self, generator, nb_epochs: int = 20, scheduler=None) -> None:
         """Train on the batches of an ART DataGenerator; see `fit`."""
+        self._check_optimizer()
         with self.fitting.formatted():
             for _ in range(nb_epochs * ceil(generator.size / generator.batch_size)):
                 x, y = generator.get_batch()
@@ -104,6 +109,10 @@ class AdversarialTrainer(ArtAdversarialTrainer):
         one_hot = np.eye(self._classifier.nb_classes, dtype=np.float32)[y.cpu().numpy()]
         with evaluating(self._classifier.model):
             return torch.from_numpy(attack.generate(x.cpu().numpy(), one_hot)).to(x.device, torch.float32)
+
+    def _check_optimizer(self) -> None:
+        if self._classifier.optimizer is None:
+            raise ValueError("the classifier has no optimizer; give it one, as ART's own trainer asks, too")
 
     def _own(self, attack: EvasionAttack) -> bool:
         return attack.estimator is self._classifier
