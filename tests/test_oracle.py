@@ -66,6 +66,23 @@ def test_a_first_layer_for_grey_images_has_its_own_gradient(settings):
     torch.testing.assert_close(gradient, expected, **EXACT)
 
 
+def test_a_first_layer_that_computes_something_of_its_own_is_left_to_it():
+    class Doubled(nn.Conv2d):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    torch.manual_seed(0)
+    patched = nn.Conv2d(1, 6, 3)
+    patched.forward = lambda x: nn.functional.conv2d(x, -torch.ones(6, 1, 3, 3))
+    x, y = digit_images(20)
+    for first in (Doubled(1, 6, 3), patched):
+        module = nn.Sequential(first, nn.Tanh(), nn.Flatten(), nn.Linear(216, 10)).eval()
+        gradient, logits = Oracle(module, "fp32").gradient(x, y, cross_entropy)
+        expected, expected_logits = plain_gradient(module, x, y)
+        torch.testing.assert_close(logits, expected_logits, **EXACT)
+        torch.testing.assert_close(gradient, expected, **EXACT)
+
+
 def test_bf16_keeps_the_gradients_direction_and_fp32_logits():
     estimator, (x, y) = trained(robust=True), digit_images(200)
     gradient, logits = Oracle(estimator.model, "bf16").gradient(x, y, margin)

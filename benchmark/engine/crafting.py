@@ -151,7 +151,7 @@ def _scores(rungs: Sequence[Rung], sizes: list[int], room: Room, points, labels,
 
 
 def _judge(rungs: Sequence[Rung], sizes: list[int], room: Room, state: State, which: str, rows: torch.Tensor) -> None:
-    """The judge's scores of the points or the best points in these rows; a best point's replaces the view's."""
+    """Keep the judge's scores of the points or the best points in these rows, where they are larger."""
     if rows.any():
         walk, points = rungs[0].walk, state[which]
         scores = torch.full_like(state["score"], -torch.inf)

@@ -6,7 +6,7 @@ from benchmark.engine.losses import score
 from benchmark.engine.memory import Room
 
 BATCH = {"cpu": 128, "cuda": 1024}  # images at once: on a CPU, the layers' outputs of more leave its caches
-ROUNDING = 1e-3  # logits: the same image in another batch is never judged further apart than this
+ROUNDING = 1e-3  # logits: fp32 in a batch of other images moves them by less, but where a twin's rounding flips
 
 
 def stands(module: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor, by: float = 0.0) -> torch.Tensor:

@@ -90,8 +90,8 @@ class Oracle:
     def _filled(self, x: torch.Tensor) -> torch.Tensor:
         """`x`, with copies of its last row behind it, so that batches of any size come in few sizes.
 
-        An active set has another size in every step, and for each new one a CPU's library compiles every layer anew,
-        which takes as long as the layer does. The largest batch so far, which most are, is never filled up.
+        An active set has another size in every step, and for each new one a CPU's library compiles every layer anew.
+        The largest batch so far, which most are, is never filled up. The copies are not counted as passes.
         """
         self._largest = max(self._largest, len(x))
         missing = min(_next_size(len(x)), self._largest) - len(x)
