@@ -6,7 +6,7 @@ from benchmark.stages import sweep
 from benchmark.stages.network import Network
 from tests.speed import checks
 from tests.speed.grounds import Ground
-from tests.speed.ledger import Ledger, differing
+from tests.speed.ledger import Ledger, Line, differing
 from tests.speed.peers import PEERS
 from tests.speed.tables import busy, fastest, pace, rivals_of, robust, table, times, total
 from tests.speed.walk import Made, Way, crafting, interleaved
@@ -77,8 +77,19 @@ def report(ledger: Ledger, network: str) -> str | None:
             table(headers, rows),
             "",
             f"Swept against independent: {different} of {total_outcomes} outcomes differ.",
+            *_apart(by),
             *checks.audited(ledger, PART, network, by[SWEPT]),
             *checks.rechecked(ledger, PART, network, by[SWEPT]),
             busy(by, settings["threads"]),
         ]
     )
+
+
+def _apart(by: dict[str, list[Line]]) -> list[str]:
+    """How far everybody's robust accuracy is from the sweep's, on the chunks that both have."""
+    ours, told = {line["chunk"]: line for line in by[SWEPT]}, []
+    for who, lines in by.items():
+        same = [ours[line["chunk"]] for line in lines if line["chunk"] in ours]
+        apart = [robust(lines, at) - robust(same, at) for at in range(len(lines[0]["robust"]))]
+        told += [f"{who} {min(apart):+.2f} to {max(apart):+.2f}"] * (who not in (SWEPT, INDEPENDENT))
+    return [f"Robust accuracy less the sweep's over the ε, on the same images, in points: {', '.join(told)}."]
