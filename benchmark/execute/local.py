@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from benchmark.errors import LeanarmorError, StoreError
+from benchmark.execute.heap import keep_pages
 from benchmark.plan import Plan
 from benchmark.stages.compress import compress
 from benchmark.stages.craft import craft
@@ -34,6 +35,7 @@ RUNNERS = {
 def run(plan: Plan, place: Workplace, began: Callable[[Stage], None], ended: Callable[[Stage, bool], None]) -> Outcome:
     """Run what is not in the store. A failure is never stored: its dependants are skipped, the rest goes on."""
     outcome = Outcome()
+    keep_pages()
     compute_exactly()
     place.check(stage.task for stage in plan.stages.values() if not place.store.has(stage.key))
     for stage in plan.stages.values():
