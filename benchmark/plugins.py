@@ -10,7 +10,9 @@ import ast
 import importlib.metadata
 import importlib.util
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -262,8 +264,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             broken = isinstance(found, PluginError)
             print(f"  {name:<20} {'BROKEN: ' + str(found) if broken else found.summary}")
             for one in () if broken else found.parameters:
-                print(f"      {one.described()}")
+                print(_wrapped(one.described(most=None)))
     return 0
+
+
+def _wrapped(described: str) -> str:
+    """A parameter as the listing shows it: whole, on as many lines as the terminal needs."""
+    width = max(shutil.get_terminal_size((120, 0)).columns, 60)
+    kept = {"break_long_words": False, "break_on_hyphens": False}
+    return textwrap.fill(described, width, initial_indent=" " * 6, subsequent_indent=" " * 10, **kept)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,9 @@ PHRASES = {
     "dict": "a mapping",
     "None": "null",
 }
+LISTS = {"int": "[1, 2]", "float": "[0.1, 0.2]", "str": "[a, b]"}  # what a list of each looks like
 COMPARISONS = {ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge}
-MOST_SHOWN = 8  # alternatives of a Literal that a description lists
+MOST_SHOWN = 8  # alternatives of a Literal that a message lists
 UNSTATED = object()  # the default of an optional parameter whose source gives no literal for it: left to the function
 
 
@@ -51,8 +52,12 @@ class Type:
         return Type(self.scalars + other.scalars, self.choices + other.choices, self.items + other.items)
 
     def __str__(self) -> str:
-        shown = [repr(choice) for choice in self.choices[:MOST_SHOWN]]
-        if len(self.choices) > MOST_SHOWN:
+        return self.described()
+
+    def described(self, most: int | None = MOST_SHOWN) -> str:
+        """As an annotation would say it, at most so many (None: all) alternatives of a Literal spelled out."""
+        shown = [repr(choice) for choice in self.choices[:most]]
+        if len(self.choices) > len(shown):
             shown.append(f"… ({len(self.choices)} names)")
         lists = [f"list[{item}]" for item in self.items]
         return " | ".join([*(s for s in self.scalars if s != "None"), *shown, *lists, *(["None"] * self.nullable)])
@@ -94,7 +99,8 @@ class Type:
             raise ValueError(f"{value!s} is not among its choices{suggest(value, map(str, self.choices))}")
         if len(reasons) == 1 and not self.items:
             raise ValueError(reasons[0])
-        raise ValueError(f"must be {self._phrase()}, not {spelled(value)}")
+        form = f"; write it as {LISTS[self.items[0]]}" if self.items else ""
+        raise ValueError(f"must be {self._phrase()}, not {spelled(value)}{form}")
 
     def _phrase(self) -> str:
         lists = [f"a list of {item} values" for item in self.items]
@@ -223,11 +229,11 @@ class Parameter:
                 raise ValueError(f"{item!r} is outside its range, {self.condition}")
         return value
 
-    def described(self) -> str:
-        """One line for people: `ratio: float = 0.5 (0 < ratio < 1)`."""
+    def described(self, most: int | None = MOST_SHOWN) -> str:
+        """One line for people: `ratio: float = 0.5 (0 < ratio < 1)`; `most` as of `Type.described`."""
         default = "" if self.required else " = …" if self.default is UNSTATED else f" = {self.default!r}"
         notes = [note for note in (self.condition, "in pixels" if self.pixels else None) if note]
-        return f"{self.key}: {self.type}{default}" + (f" ({', '.join(notes)})" if notes else "")
+        return f"{self.key}: {self.type.described(most)}{default}" + (f" ({', '.join(notes)})" if notes else "")
 
 
 def _holds(condition: str, value: Any) -> bool:

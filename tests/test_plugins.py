@@ -281,6 +281,16 @@ def test_the_listing(tmp_path, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_the_listing_shows_every_choice_on_lines_that_a_terminal_can_hold(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["attack", "art"]) == 0
+    shown = capsys.readouterr().out
+    (chosen,) = (one for one in Registry().find("attack", "art").parameters if one.key == "class")
+    assert all(f"'{name}'" in shown for name in chosen.type.choices) and "names)" not in shown
+    own = shown.splitlines()[2:]
+    assert len(own) > 3 and all(line.startswith("      ") and len(line) <= 80 for line in own)
+
+
 def test_the_listing_imports_no_heavy_library():
     program = "import sys; from benchmark.plugins import main; main([])\n"
     program += "assert not {'torch', 'art', 'numpy'} & set(sys.modules)"
