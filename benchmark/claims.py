@@ -33,6 +33,9 @@ KINDS = {  # kind → the keys that it takes beside grid and rows
 SIZES = {"parameters": "parameters", "MACs": "macs", "bytes": "weight_bytes"}  # of a claim → in a record
 DIRECTIONS = ("falls", "rises")
 DELTA = (0.1, 50.0)  # points; a share such as 0.02 is a mistake
+# what a suite's claims look like, for messages
+PAIR, SERIES = "{rows: prune-50/standard, to: dense/standard}", "{rows: [dense/standard, prune-50/standard]}"
+CLAIM = f"{{better: {PAIR}}}"
 
 Row = tuple[str, str]  # compression, training
 
@@ -76,7 +79,7 @@ class Lighter(Claim):
 
 def read(node: Node, grids: Sequence[Grid], scale: float) -> tuple[Claim, ...]:
     """The claims of a suite; SuiteError with the line of a mistake. `scale`: pixels per unit of the suite's ε."""
-    return tuple(_claim(item, {grid.name: grid for grid in grids}, scale) for item in node.elements())
+    return tuple(_claim(item, {grid.name: grid for grid in grids}, scale) for item in node.elements(f"[{CLAIM}]"))
 
 
 def delta(node: Node) -> float:
@@ -93,16 +96,17 @@ def fingerprint(claims: Sequence[Claim]) -> str:
 
 
 def _claim(node: Node, grids: dict[str, Grid], scale: float) -> Claim:
-    keys = node.keys(("text", *KINDS))
+    keys = node.keys(("text", *KINDS), form=CLAIM)
     kinds = [key for key in keys if key in KINDS]
     if len(kinds) != 1:
         raise node.error(f"must make one comparison, not {len(kinds)}; it takes {', '.join(KINDS)}")
     kind = kinds[0]
-    own = keys[kind].keys(("grid", "rows", *KINDS[kind]), required=("rows",))
+    paired = "to" in KINDS[kind]
+    own = keys[kind].keys(("grid", "rows", *KINDS[kind]), ("rows",), PAIR if paired else SERIES)
     grid = _grid(keys[kind], own, grids)
     rows = _rows(own["rows"], grid)
     to: list[Row] = []
-    if "to" in KINDS[kind]:
+    if paired:
         if "to" not in own:
             raise keys[kind].error("needs 'to', the row to compare with")
         rows, to = _against(own, rows, grid)
@@ -151,7 +155,7 @@ def _rows(node: Node, grid: Grid) -> list[Row]:
 
 
 def _names(node: Node, grid: Grid) -> tuple[list[str], list[str]]:
-    parts = node.read(text).split("/")
+    parts = node.read(text, "prune-50/standard, or [prune-50/standard, prune-80/standard]").split("/")
     if len(parts) != 2:
         raise node.error(f"must name a row as COMPRESSION/TRAINING, not {node.value}")
     axes = {"compression": grid.compressions, "training": grid.trainings}

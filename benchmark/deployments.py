@@ -16,7 +16,7 @@ from benchmark.yaml_nodes import Node
 def runtimes(node: Node) -> tuple[str, ...]:
     """The runtimes of a grid; an empty list is none."""
     found: list[str] = []
-    for item in node.elements():
+    for item in node.elements(f"[{RUNTIMES[0]}]"):
         runtime = item.read(text)
         if runtime not in RUNTIMES:
             raise item.error(f"unknown runtime {runtime!r}{suggest(runtime, RUNTIMES)}")
@@ -77,7 +77,7 @@ def _by_norm(node: Node, norm: str) -> dict[str, Node]:
 
 
 def _eps(node: Node, norm: str, grid: Grid, scale: float) -> float:
-    value = node.read(number) * scale
+    value = node.read(number, "0.1, or {inf: 0.1, 2: 0.5}") * scale
     known = {eps.value: eps.label for attack in grid.attacks if attack.norm == norm for eps in attack.eps}
     if value not in grid.eps(norm):
         labels = ", ".join(known[eps] for eps in grid.eps(norm)) or "none"

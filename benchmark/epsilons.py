@@ -28,8 +28,8 @@ def norm(node: Node) -> str:
     return name
 
 
-def positive(node: Node) -> float:
-    value = node.read(number)
+def positive(node: Node, form: str = "") -> float:
+    value = node.read(number, form)
     if value <= 0:
         raise node.error(f"must be greater than 0, not {node.value}")
     return value
@@ -39,7 +39,7 @@ def read(node: Node, norm: str, scale: float) -> tuple[Epsilon, ...]:
     """One ε or a list, ascending; `scale` pixels are one unit of the space that they are written in."""
     found: dict[float, Epsilon] = {}
     for item in node.elements() if node.is_list else [node]:
-        written = positive(item)
+        written = positive(item, "8/255, or [4/255, 8/255]")
         value, label = written * scale, " ".join(str(item.value).split())
         if norm == "inf" and value > 1:
             raise item.error(

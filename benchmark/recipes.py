@@ -40,7 +40,7 @@ class Recipes:
         else:
             where = replace(self._plugin_key(kind, node, beside), where=node.where)
             name = where.key
-            given = {} if where.is_nothing else where.items()
+            given = {} if where.is_nothing else where.items("{PARAMETER: VALUE}")
         plugin = self.find(kind, name, where)
         return Recipe(kind, name, tuple(sorted(self._arguments(plugin, given, where, tuned).items())))
 

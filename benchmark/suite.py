@@ -17,13 +17,17 @@ from benchmark.schema import integer, text
 from benchmark.types import BEFORE, NORMS, Attack, Compression, Grid, Limit, Recipe, Source, Suite, Training
 from benchmark.yaml_nodes import Node, read
 
-AXES = ("compressions", "trainings", "attacks")
+AXES = {  # axis → what it looks like, for messages
+    "compressions": "{dense: [], prune-50: [{prune: {ratio: 0.5}}]}",
+    "trainings": "{standard: {before: {standard: {epochs: 5}}}}",
+    "attacks": "{pgd-20: {pgd: {steps: 20}}}",
+}
 # may stand at the suite's level, as every grid's default
 GRID = ("dataset", "model", "norm", "eps", "limit", "runtimes", "headline", "replay_eps", "delta", "verify", *AXES)
 SUITE = ("name", "source", "seeds", "eps_space", "grids", "claims", *GRID)
 ATTACK = ("norm", "eps", "eps_space", "from", "on", "stop")  # beside an attack's plugin
 LARGEST_SEED = 2**32 - 1  # numpy's generators take no larger one
-FOLDER_NAME = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)
+SUITE_NAME = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)
 
 
 def load(path: Path, registry: Registry) -> Suite:
@@ -38,7 +42,7 @@ def load(path: Path, registry: Registry) -> Suite:
     grids = tuple(one.grid for one in found)
     source = keys["source"].read(text) if "source" in keys else ""
     said = claims.read(keys["claims"], grids, reader.recipes.scale) if "claims" in keys else ()
-    return Suite(Path(path), _folder_name(keys["name"]), seeds, grids, source, space, said, registry.folders)
+    return Suite(Path(path), _suite_name(keys["name"]), seeds, grids, source, space, said, registry.folders)
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class _Grids:
         if "grids" not in self.defaults:
             return [self._grid("main", self.top, {})]
         grids = {}
-        for node in self.defaults["grids"].elements(name=_grid_name):
+        for node in self.defaults["grids"].elements("[{name: first, …}, {name: second, …}]", _grid_name):
             keys = node.keys(("name", *GRID), required=("name",))
             name = _display_name(keys["name"].read(text), keys["name"], grids)
             grids[name] = self._grid(name, node, keys)
@@ -73,10 +77,10 @@ class _Grids:
             if key not in keys:
                 raise node.error(f"needs {key!r}{' (here, or for all grids at the top)' if own else ''}")
         dataset, model = (self.recipes.read(kind, keys[kind]) for kind in ("dataset", "model"))
-        compressions = tuple(self._compression(name, item) for name, item in _axis(keys["compressions"]))
-        trainings = tuple(self._training(name, item, compressions) for name, item in _axis(keys["trainings"]))
+        compressions = tuple(self._compression(name, item) for name, item in _axis(keys, "compressions"))
+        trainings = tuple(self._training(name, item, compressions) for name, item in _axis(keys, "trainings"))
         attacks, sources = [], {}
-        for attack, item in _axis(keys["attacks"]):
+        for attack, item in _axis(keys, "attacks"):
             found, source = self._attack(attack, item, keys, [compression.name for compression in compressions])
             attacks.append(found)
             if source:
@@ -100,7 +104,8 @@ class _Grids:
         return replace(grid, **chosen, delta=claims.delta(keys["delta"]) if "delta" in keys else grid.delta)
 
     def _compression(self, name: str, node: Node) -> Compression:
-        steps = tuple(self._step(step) for step in node.elements())
+        form = "[], or [{prune: {ratio: 0.5}}]"
+        steps = tuple(self._step(step) for step in node.elements(form))
         return Compression(name, steps, deployments.precision(steps, self.recipes.registry))
 
     def _step(self, node: Node) -> Recipe:
@@ -120,7 +125,7 @@ class _Grids:
         return self.recipes.read("training", node, tuned=True)
 
     def _training(self, name: str, node: Node, compressions: Sequence[Compression]) -> Training:
-        keys = node.keys(("before", "after"), required=("before",))
+        keys = node.keys(("before", "after"), ("before",), "{before: {standard: {epochs: 5}}}")
         before = self.recipes.read("training", keys["before"])
         for compression in compressions:
             scaled = any(step.plugin == BEFORE.plugin and step.arguments for step in compression.steps)
@@ -160,10 +165,11 @@ class _Grids:
         return found, keys.get("from")
 
 
-def _axis(node: Node) -> Iterator[tuple[str, Node]]:
+def _axis(keys: dict[str, Node], axis: str) -> Iterator[tuple[str, Node]]:
     """An axis' display names and nodes; an error if it is empty or a name cannot be shown."""
+    node = keys[axis]
     seen: dict[str, Node] = {}
-    for name, item in node.items().items():
+    for name, item in node.items(AXES[axis]).items():
         yield _display_name(name, item.at_key(), seen), item
         seen[name] = item
     if not seen:
@@ -185,10 +191,10 @@ def _grid_name(node: Node) -> str | None:
     return name.value if name and isinstance(name.value, str) else None
 
 
-def _folder_name(node: Node) -> str:
+def _suite_name(node: Node) -> str:
     name = node.read(text)
-    if not FOLDER_NAME.fullmatch(name):
-        raise node.error(f"{name!r} cannot name a folder; use letters, digits, and . _ + - inside")
+    if not SUITE_NAME.fullmatch(name):
+        raise node.error(f"{name!r} cannot name a suite; use letters, digits, and . _ + - inside")
     return name
 
 
@@ -201,7 +207,7 @@ def _whole(node: Node, least: int, most: int | None = None) -> int:
 
 def _seeds(node: Node) -> tuple[int, ...]:
     seeds: list[int] = []
-    for item in node.elements():
+    for item in node.elements("[0, 1]"):
         seed = _whole(item, 0, LARGEST_SEED)
         if seed in seeds:
             raise item.error(f"seed {seed} is given twice")
@@ -212,13 +218,14 @@ def _seeds(node: Node) -> tuple[int, ...]:
 
 
 def _limit(node: Node) -> Limit:
-    return Limit(**{key: _whole(item, 1) for key, item in node.keys(("train", "test")).items()})
+    keys = node.keys(("train", "test"), form="{train: 10000, test: 1000}")
+    return Limit(**{key: _whole(item, 1) for key, item in keys.items()})
 
 
 def _source(node: Node, compressions: list[str]) -> Source:
     """Where examples are crafted; which names exist is checked once every grid is known."""
     if not node.is_mapping:
-        return Source(compression=node.read(text))
+        return Source(compression=node.read(text, "dense, or {compression: dense, training: standard}"))
     keys = node.keys(("grid", "compression", "training", "seed"))
     if not keys:
         raise node.error("is empty; name a grid, compression, training or seed, or leave `from` out")

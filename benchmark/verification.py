@@ -114,7 +114,7 @@ KINDS = (
 
 def level(node: Node) -> str:
     """What a suite says under `verify`."""
-    given = node.read(text)
+    given = node.read(text, ", ".join(LEVELS[:-1]) + f" or {LEVELS[-1]}")
     if given not in LEVELS:
         raise node.error(f"unknown level {given!r}{suggest(given, LEVELS)}")
     return given

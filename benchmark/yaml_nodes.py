@@ -56,17 +56,22 @@ class Node:
             return [item.value for item in self.elements()]
         return Plain(self.node.value) if self.node.style is None else self.node.value
 
-    def read(self, reader: Callable[[Any], Any]) -> Any:
-        """What `reader` makes of the value; its ValueError becomes an error at this line."""
+    def read(self, reader: Callable[[Any], Any], form: str = "") -> Any:
+        """What `reader` makes of the value; its ValueError becomes an error at this line.
+
+        form: here and below, what a right value looks like: an example for whoever has written something of another
+        kind, a mapping for a text, say.
+        """
         try:
             return reader(self.value)
         except ValueError as error:
-            raise self.error(str(error)) from None
+            other = self.is_mapping or self.is_list or self.is_nothing
+            raise self.error(f"{error}{_as(form) if other else ''}") from None
 
-    def items(self) -> dict[str, "Node"]:
+    def items(self, form: str = "") -> dict[str, "Node"]:
         """A mapping's nodes by key, those of `<<` included; an error if this is no mapping."""
         if not self.is_mapping:
-            raise self.error(f"must be a mapping, not {spelled(self.value)}")
+            raise self.error(f"must be a mapping, not {spelled(self.value)}{_as(form)}")
         merged, own = {}, {}
         for key, value in self.node.value:
             if key.tag == MERGE:
@@ -76,10 +81,10 @@ class Node:
                 own[key.value] = self._child(key.value, value, key)
         return merged | own
 
-    def elements(self, name: Callable[["Node"], str | None] = lambda node: None) -> list["Node"]:
+    def elements(self, form: str = "", name: Callable[["Node"], str | None] = lambda node: None) -> list["Node"]:
         """A list's nodes, placed by `name`, otherwise by their number from 1; an error if this is no list."""
         if not self.is_list:
-            raise self.error(f"must be a list, not {spelled(self.value)}")
+            raise self.error(f"must be a list, not {spelled(self.value)}{_as(form)}")
         found = []
         for number, node in enumerate(self.node.value, 1):
             child = self._child(str(number), node, node)
@@ -87,9 +92,9 @@ class Node:
             found.append(self._child(given, node, node) if given else child)
         return found
 
-    def keys(self, known: tuple[str, ...], required: tuple[str, ...] = ()) -> dict[str, "Node"]:
+    def keys(self, known: tuple[str, ...], required: tuple[str, ...] = (), form: str = "") -> dict[str, "Node"]:
         """A mapping's nodes, its keys checked."""
-        items = self.items()
+        items = self.items(form)
         for key, item in items.items():
             if key not in known:
                 raise item.at_key().error(f"unknown key{suggest(key, known)}")
@@ -106,6 +111,11 @@ class Node:
         key_line = key.start_mark.line + 1
         line = node.start_mark.line + 1 if isinstance(node, yaml.ScalarNode) else key_line
         return Node(self.path, node, name, f"{self.where}.{name}" if self.where else name, line, key_line)
+
+
+def _as(form: str) -> str:
+    """The way out of a value of the wrong form."""
+    return f"; write it as {form}" if form else ""
 
 
 def read(path: Path) -> Node:
