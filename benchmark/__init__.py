@@ -3,7 +3,7 @@
 Data flows one way, top to bottom; a room imports only from rooms above it (a test enforces this), `run` excepted,
 which composes them all:
 
-errors → types → outcomes → schema → source → signature → foreign → loading → plugins → yaml_nodes → recipes
+errors → types → outcomes → schema → source → signature → foreign → loading → plugins → yaml_nodes → recipes → limits
 → epsilons → deployments → claims → verification → suite → device → plan → store → collect → examples → decidable
 → forecast → (no torch above this line) → vision → data → engine → deploy → stages → features → check → execute → run.
 The board is made from the records by the neighbouring package `leaderboard`, which imports no torch.

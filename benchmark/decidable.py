@@ -38,14 +38,16 @@ def _student(freedom: int) -> float:
     return z + sum(term / freedom**power for power, term in enumerate(terms, start=1))
 
 
-def sentence(n: int | None, seeds: int, delta: float) -> str:
+def sentence(n: int | None, seeds: int, delta: float, most: bool = False) -> str:
     """One line of a plan; `n` is None where all test images are used, which are counted only when they are loaded.
 
     delta: the suite's own, in points: where the planned images and seeds cannot decide so little, the line says so.
+    most: n is a limit, and whether there are so many images is not known yet.
     """
-    sizes = [n] if n else [1_000, 10_000]
-    found = " and ".join(f"{100 * smallest_delta(size, seeds):.1f} points with {size:,} images" for size in sizes)
+    sizes, upto = [n] if n else [1_000, 10_000], "at most " * (most and n is not None)
+    found = " and ".join(f"{100 * smallest_delta(size, seeds):.1f} points with {upto}{size:,} images" for size in sizes)
     whom = "for these networks, never for the method" if seeds < FEW else f"if seeds differ by {100 * SPREAD:g} point"
+    unsure = "; at most: the dataset's images are counted when it is loaded" * bool(upto)
     counted = f"{seeds} seed{'s' if seeds > 1 else ''}"
     less = (
         f" The suite's δ, {delta:g} points, is less: equal rows will often stay undecided; plan more images or seeds, "
@@ -54,5 +56,5 @@ def sentence(n: int | None, seeds: int, delta: float) -> str:
     enough = 100 * smallest_delta(sizes[-1], seeds) <= delta
     return (
         f"{counted} can call two rows the same within ±δ down to δ = {found} (assumed: the rows differ on "
-        f"{100 * DISAGREEMENT:g} % of the images; {whom})." + ("" if enough else less)
+        f"{100 * DISAGREEMENT:g} % of the images; {whom}{unsure})." + ("" if enough else less)
     )

@@ -3,11 +3,12 @@
 import math
 from collections import Counter
 
+from benchmark import limits
 from benchmark.decidable import sentence
 from benchmark.plan import Plan
 from benchmark.plugins import Registry
 from benchmark.store import Store
-from benchmark.types import Stage, Suite
+from benchmark.types import Grid, Stage, Suite
 
 FLOAT32 = 4  # bytes of a pixel's channel, as examples are stored
 
@@ -27,9 +28,15 @@ def dry_run(suite: Suite, plan: Plan, store: Store, registry: Registry) -> str:
     ]
     lines += _examples(plan, store, registry)
     lines += _estimate(to_run, store)
-    planned = dict.fromkeys((grid.limit.test, grid.delta) for grid in suite.grids)
-    lines += [sentence(n, len(suite.seeds), delta) for n, delta in planned]
+    planned = dict.fromkeys((*_images(grid, registry), grid.delta) for grid in suite.grids)
+    lines += [sentence(n, len(suite.seeds), delta, most) for n, most, delta in planned]
     return "\n".join(lines)
+
+
+def _images(grid: Grid, registry: Registry) -> tuple[int | None, bool]:
+    """How many test images a grid judges (None: not known before they are loaded), and whether it may be fewer."""
+    held = limits.held(grid.dataset, registry)
+    return (grid.limit.test or held, held is None)
 
 
 def _examples(plan: Plan, store: Store, registry: Registry) -> list[str]:
@@ -53,7 +60,7 @@ def _weight(craft: Stage, store: Store, registry: Registry) -> int | None:
     shape, task = registry.find("dataset", craft.task.dataset.plugin).constants.get("TEST"), craft.task
     if shape:
         total, *image = shape
-        return min(task.limit or total, total) * math.prod(image) * FLOAT32 * len(task.eps)
+        return (task.limit or total) * math.prod(image) * FLOAT32 * len(task.eps)
     measured = store.estimate(craft)
     return measured and measured[1]
 
@@ -63,13 +70,16 @@ def _estimate(to_run: list, store: Store) -> list[str]:
         return ["Everything is done: a run would write the board and nothing else."]
     known = [estimate for stage in to_run if (estimate := store.estimate(stage))]
     unknown = Counter(stage.kind for stage in to_run if not store.estimate(stage))
+    if not known:
+        return [f"Time left: unknown; disk: unknown (none like the {len(to_run)} stages to run has been run here yet)."]
     seconds, weight = sum(s for s, _ in known), sum(b for _, b in known)
-    lines = []
-    if known:
-        lines += [f"Time left: {duration(seconds)}; disk: {weight / 1e6:,.1f} MB (from {len(known)} like stages)."]
+    least = "at least " * bool(unknown)
+    lines = [
+        f"Time left: {least}{duration(seconds)}; disk: {least}{weight / 1e6:,.1f} MB (from {len(known)} like stages)."
+    ]
     if unknown:
         what = ", ".join(f"{number} {kind}" for kind, number in unknown.items())
-        lines += [f"Time and disk unknown for {what}: no such stage has been run here yet."]
+        lines += [f"Unknown for {unknown.total()} stages, none like which has been run here yet: {what}."]
     return lines
 
 

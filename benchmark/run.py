@@ -11,10 +11,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from benchmark import collect, forecast
+from benchmark import collect, forecast, limits
 from benchmark.device import DEVICES, resolve
 from benchmark.errors import LeanarmorError, RequestError, suggest
 from benchmark.examples import examples
@@ -22,7 +21,7 @@ from benchmark.plan import Keep, Plan, plan
 from benchmark.plugins import Registry
 from benchmark.store import Store
 from benchmark.suite import load
-from benchmark.types import Cell, Limit, Outcome, Suite
+from benchmark.types import Cell, Grid, Outcome, Suite
 from leaderboard.check_records import CHECK
 from leaderboard.records import EXAMPLE, HOLE, MEASUREMENT, default_out, save, write
 
@@ -74,7 +73,7 @@ def _main(options: argparse.Namespace) -> int:
             raise RequestError(f"--data {folder}: there is no such folder")
     registry = Registry(options.plugins)
     written = load(options.suite, registry)
-    suite = _limited(written, options.limit)
+    suite = limits.given(written, options.limit, registry)
     device = resolve(options.device)
     whole = plan(suite, registry, device)
     wanted = plan(suite, registry, device, _keep(suite, options.only)) if options.only else whole
@@ -94,7 +93,7 @@ def _main(options: argparse.Namespace) -> int:
     store.tidy()
     for key in whole.stages:
         store.sound(key)  # a damaged artifact is moved aside now, and made again below
-    outcome = _execute(wanted, store, registry, device, options)
+    outcome = _execute(suite, wanted, store, registry, device, options)
     (out / "errors.log").unlink(missing_ok=True)
     if outcome.tracebacks:
         save(
@@ -128,7 +127,9 @@ def _register(suite: Suite, whole: Plan, store: Store, out: Path) -> None:
     register(out / "claims.jsonl", suite.claims, judged, len(whole.cells))
 
 
-def _execute(wanted: Plan, store: Store, registry: Registry, device: str, options: argparse.Namespace) -> Outcome:
+def _execute(
+    suite: Suite, wanted: Plan, store: Store, registry: Registry, device: str, options: argparse.Namespace
+) -> Outcome:
     """Run what is not in the store; torch is imported only if there is something to run."""
     outcome = Outcome()
     if any(not store.has(key) for key in wanted.stages):
@@ -138,11 +139,19 @@ def _execute(wanted: Plan, store: Store, registry: Registry, device: str, option
 
         with Progress(wanted, store, quiet=options.quiet) as progress:
             place = Workplace(store, registry, device, tuple(options.data), progress.tell)
+            where = f"{suite.path}{f' with --limit {options.limit}' if options.limit else ''}"
+            limits.check(_unfinished(suite, wanted, store), where, place.data)
             outcome = local.run(wanted, place, progress.began, progress.ended)
     for key, stage in wanted.stages.items():
         if store.has(key):
             store.remember(stage)
     return outcome
+
+
+def _unfinished(suite: Suite, wanted: Plan, store: Store) -> list[Grid]:
+    """The grids with something to run: of the others, the dataset need not be there any more."""
+    names = {cell.grid for cell in wanted.cells if not all(map(store.has, wanted.needed(cell)))}
+    return [grid for grid in suite.grids if grid.name in names]
 
 
 def _write(written: Suite, suite: Suite, whole: Plan, store: Store, outcome: Outcome, out: Path) -> Path:
@@ -173,23 +182,6 @@ def _complain(outcome: Outcome, out: Path) -> int:
     if outcome.tracebacks:
         print(f"tracebacks: {out / 'errors.log'}", file=sys.stderr)
     return 1
-
-
-def _limited(suite: Suite, limit: str | None) -> Suite:
-    """The suite with its grids' limits replaced by --limit's."""
-    if limit is None:
-        return suite
-    given = {}
-    for part in limit.split(","):
-        name, _, value = part.strip().partition("=")
-        if name not in ("train", "test"):
-            raise RequestError(f"--limit {limit}: unknown part {name!r}{suggest(name, ['train', 'test'])}")
-        if not value.isdecimal() or int(value) == 0:
-            raise RequestError(f"--limit {limit}: {name} must be a whole number above 0, not {value!r}")
-        if name in given:
-            raise RequestError(f"--limit {limit}: {name} is given twice")
-        given[name] = int(value)
-    return replace(suite, grids=tuple(replace(grid, limit=Limit(**(vars(grid.limit) | given))) for grid in suite.grids))
 
 
 def _keep(suite: Suite, only: list[str]) -> Keep:

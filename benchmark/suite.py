@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmark import claims, deployments, epsilons, verification
+from benchmark import claims, deployments, epsilons, limits, verification
 from benchmark.errors import suggest
 from benchmark.plugins import Plugin, Registry
 from benchmark.recipes import BUDGET, Recipes
-from benchmark.schema import integer, text
+from benchmark.schema import text
 from benchmark.types import BEFORE, NORMS, Attack, Compression, Grid, Limit, Recipe, Source, Suite, Training
-from benchmark.yaml_nodes import Node, read
+from benchmark.yaml_nodes import Node, read, whole
 
 AXES = {  # axis → what it looks like, for messages
     "compressions": "{dense: [], prune-50: [{prune: {ratio: 0.5}}]}",
@@ -85,7 +85,7 @@ class _Grids:
             attacks.append(found)
             if source:
                 sources[attack] = source
-        limit = _limit(keys["limit"]) if "limit" in keys else Limit()
+        limit = limits.read(keys["limit"], dataset, self.recipes.registry) if "limit" in keys else Limit()
         runtimes = deployments.runtimes(keys["runtimes"]) if "runtimes" in keys else ()
         grid = Grid(name, dataset, model, compressions, trainings, tuple(attacks), limit, runtimes)
         grid = replace(grid, verify=verification.level(keys["verify"])) if "verify" in keys else grid
@@ -198,28 +198,16 @@ def _suite_name(node: Node) -> str:
     return name
 
 
-def _whole(node: Node, least: int, most: int | None = None) -> int:
-    value = node.read(integer)
-    if value < least or (most is not None and value > most):
-        raise node.error(f"must be at least {least}{f' and at most {most}' if most else ''}, not {value}")
-    return value
-
-
 def _seeds(node: Node) -> tuple[int, ...]:
     seeds: list[int] = []
     for item in node.elements("[0, 1]"):
-        seed = _whole(item, 0, LARGEST_SEED)
+        seed = whole(item, 0, LARGEST_SEED)
         if seed in seeds:
             raise item.error(f"seed {seed} is given twice")
         seeds.append(seed)
     if not seeds:
         raise node.error("is empty; give at least one seed")
     return tuple(seeds)
-
-
-def _limit(node: Node) -> Limit:
-    keys = node.keys(("train", "test"), form="{train: 10000, test: 1000}")
-    return Limit(**{key: _whole(item, 1) for key, item in keys.items()})
 
 
 def _source(node: Node, compressions: list[str]) -> Source:
@@ -230,7 +218,7 @@ def _source(node: Node, compressions: list[str]) -> Source:
     if not keys:
         raise node.error("is empty; name a grid, compression, training or seed, or leave `from` out")
     names = {key: item.read(text) for key, item in keys.items() if key != "seed"}
-    return Source(**names, seed=_whole(keys["seed"], 0) if "seed" in keys else None)
+    return Source(**names, seed=whole(keys["seed"], 0) if "seed" in keys else None)
 
 
 def _check_stop(node: Node, plugin: Plugin, recipe: Recipe, elsewhere: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from benchmark.errors import SuiteError, suggest
-from benchmark.schema import Plain, spelled
+from benchmark.schema import Plain, integer, spelled
 
 CORE = "tag:yaml.org,2002:"
 TAGS = {CORE + tag for tag in ("str", "int", "float", "bool", "null", "seq", "map", "merge", "timestamp", "value")}
@@ -111,6 +111,14 @@ class Node:
         key_line = key.start_mark.line + 1
         line = node.start_mark.line + 1 if isinstance(node, yaml.ScalarNode) else key_line
         return Node(self.path, node, name, f"{self.where}.{name}" if self.where else name, line, key_line)
+
+
+def whole(node: Node, least: int, most: int | None = None) -> int:
+    """A whole number in that range; an error at its line if it is none."""
+    value = node.read(integer)
+    if value < least or (most is not None and value > most):
+        raise node.error(f"must be at least {least}{f' and at most {most}' if most else ''}, not {value}")
+    return value
 
 
 def _as(form: str) -> str:

@@ -217,6 +217,11 @@ BROKEN = {
     "eps not a list": (WHOLE.replace("[0.1]", "{a: 0.1}"), 6, "not a mapping; write it as 8/255, or [4/255, 8/255]"),
     "no eps at all": (WHOLE.replace("[0.1]", ""), 6, "not nothing; write it as 8/255, or [4/255, 8/255]"),
     "seeds not a list": (WHOLE + "seeds: 3\n", 8, "seeds: must be a list, not 3; write it as [0, 1]"),
+    "limit of a dataset that says its size": (
+        WHOLE.replace("dataset: spots", "dataset: cifar10") + "limit: {test: 10001}\n",
+        8,
+        "limit.test: 10001 is more than the 10000 test images of cifar10; give at most 10000",
+    ),
     "limit not a mapping": (WHOLE + "limit: 500\n", 8, "not 500; write it as {train: 10000, test: 1000}"),
     "grids not a list": (WHOLE + "grids: {a: {}}\n", 8, "not a mapping; write it as [{name: first, …}, {name: sec"),
     "headline not a number": (WHOLE + "headline: [0.1]\n", 8, "not a list; write it as 0.1, or {inf: 0.1, 2: 0.5}"),

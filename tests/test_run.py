@@ -1,6 +1,7 @@
 """The command line: exit statuses, what a second run does, parts of a suite, and records that repeat to the byte."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -86,22 +87,6 @@ def test_only_runs_what_it_says(desk):
     assert "prune-50" in (ran.out / "leaderboard.md").read_text()  # a visible hole
 
 
-def test_limits(desk):
-    ran = desk.run(small(), "--limit", "train=100,test=70")
-    (record,) = [json.loads(line) for line in ran.records.splitlines()]
-    assert record["n"] == 70 and record["dataset"]["test_total"] == 599
-    assert "70 of 599" in (ran.out / "leaderboard.md").read_text()
-
-
-def test_another_test_limit_trains_nothing_anew(desk):
-    (many,), (few,) = (
-        [json.loads(line) for line in ran.records.splitlines()]
-        for ran in (desk.run(small()), desk.run(small(), "--limit", "test=40"))
-    )
-    assert few["keys"]["network"] == many["keys"]["network"] and few["keys"]["craft"] != many["keys"]["craft"]
-    assert (few["n"], many["n"]) == (40, 599)
-
-
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
@@ -151,6 +136,9 @@ def test_dry_run_estimates_from_what_was_measured(desk):
     assert "Time left: " in ran.printed and "from 4 like stages" in ran.printed and "unknown" not in ran.printed
     done = desk.run(small(), "--dry-run")
     assert "Everything is done" in done.printed
+    more = desk.run(small(attacks={"pgd": {"pgd": {"steps": 2}}, "bim": "bim"}, seeds=[0, 1]), "--dry-run").printed
+    assert re.search(r"Time left: at least [^;]+; disk: at least .* \(from 6 like stages\)\.\n", more)
+    assert "Unknown for 2 stages, none like which has been run here yet: 2 craft." in more
 
 
 def test_dry_run_weighs_what_is_crafted_once_and_judged_elsewhere(desk):

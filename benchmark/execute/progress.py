@@ -69,13 +69,14 @@ class Progress:
 
     def _time_left(self) -> str:
         """From what like stages took, in this run or before; the first minutes of a first run can only say unknown."""
-        seconds = 0.0
+        seconds, unknown = 0.0, 0
         for stage in self.left.values():
             known, taken = self.store.estimate(stage), self.taken.get(stage.kind)
-            if not known and not taken:
-                return "time left unknown"
-            seconds += known[0] if known else sum(taken) / len(taken)
-        return f"about {duration(seconds)} left"
+            unknown += not known and not taken
+            seconds += known[0] if known else sum(taken) / len(taken) if taken else 0.0
+        if not unknown:
+            return f"about {duration(seconds)} left"
+        return f"at least {duration(seconds)} left ({unknown} stages unknown)" if seconds else "time left unknown"
 
     def _render(self) -> Table:
         table = Table.grid(padding=(0, 1))
