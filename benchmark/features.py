@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from benchmark import limits
 from benchmark.data import Prepared
 from benchmark.device import DEVICES, resolve
 from benchmark.errors import LeanarmorError, RequestError
@@ -162,11 +163,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--store", type=Path, default=Path("results") / "store", help="default: %(default)s")
     parser.add_argument("--data", type=Path, action="append", default=[], metavar="DIR", help="look here first")
     parser.add_argument("--plugins", type=Path, action="append", default=[], metavar="DIR", help="your own plugins")
+    parser.add_argument("--limit", metavar="train=N,test=N", help="as the suite was run with, if it was")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="default: %(default)s")
     asked = parser.parse_args(arguments)
     try:
         registry, device = Registry(asked.plugins), resolve(asked.device)
-        suite = load(asked.suite, registry)
+        suite = limits.given(load(asked.suite, registry), asked.limit, registry)
         grids = [grid for grid in suite.grids if asked.grid in (None, grid.name)]
         if not grids:
             raise RequestError(f"--grid {asked.grid}: the suite has no such grid")

@@ -12,7 +12,7 @@ from benchmark.data import prepare
 from leaderboard import render
 from leaderboard.records import EXAMPLE, read
 from plugins.datasets import digits
-from tests.conftest import FIXTURES, Desk
+from tests.conftest import FIXTURES, Desk, small
 
 ROW = "prune-50/standard+ft"
 
@@ -76,6 +76,17 @@ def test_features_of_the_networks_on_the_way_to_a_row(seen, finished: Desk):
     row = next(line for line in lines if [line["compression"], line["training"]] == found["row"])
     right = found["networks"][2]["clean"]["right"]
     assert abs(np.mean(right) - row["clean_correct"] / row["n"]) < 0.15
+
+
+def test_features_of_a_run_with_a_limit(desk: Desk, capsys):
+    assert desk.run(small(), "--limit", "train=100,test=30").status == 0
+    places = ["--out", desk.folder / "out", "--store", desk.folder / "store", "--plugins", FIXTURES, "--device", "cpu"]
+    arguments = [str(part) for part in (desk.folder / "tiny.yaml", *places, "--row", "dense/standard")]
+    assert features.main(arguments) == 2 and "has not been run" in capsys.readouterr().err
+    assert features.main([*arguments, "--limit", "train=100,test=30"]) == 0
+    assert len(json.loads((desk.folder / "out" / "features.json").read_text())["labels"]) == 30
+    assert features.main([*arguments, "--limit", "tests=5"]) == 2
+    assert "did you mean test?" in capsys.readouterr().err
 
 
 def test_features_become_pictures_of_the_board(seen, finished: Desk):
