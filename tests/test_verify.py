@@ -28,7 +28,7 @@ FAULTY = small(
         "prune-50": [{"prune": {"ratio": 0.5}}],
         "saturated": ["saturates"],
         "shattered": ["rounds_without_gradient"],
-        "random": ["answers_at_random"],
+        "random": [{"answers_at_random": {"offset": 1000.0}}],  # which changes nothing but the size of the logits
     },
 )
 
@@ -59,6 +59,8 @@ def test_faults_are_found_and_honest_rows_are_sound(faulty):
     assert "strong rerun" in suspects(found["saturated"])
     assert {"gradient-free", "transfer"} <= suspects(found["shattered"])
     assert "random" in suspects(found["random"])
+    asked = next(one for one in checks(faulty[1]) if (one["compression"], one["check"]) == ("random", "random"))
+    assert asked["found"] > 0.9 * asked["examined"]
     page = (faulty[1].out / "leaderboard.md").read_text()
     assert "### Checks" in page and "**strong rerun: suspect**" in page
 
