@@ -190,7 +190,7 @@ def _constants(kind: str, tree: ast.Module) -> dict[str, Any]:
         norms = table.get("NORMS", NORMS)
         if not isinstance(norms, tuple | list) or not norms or not set(norms) <= set(NORMS):
             raise Unreadable(1, f"NORMS must be a literal tuple of some of {', '.join(map(repr, NORMS))}")
-    for name in ("SWEEP", "MINIMUM_NORM", "BLACK_BOX", "BOUNDARY"):
+    for name in ("SWEEP", "MINIMUM_NORM", "BLACK_BOX", "BOUNDARY", "ITERATIVE"):
         if any(not isinstance(table.get(name, False), bool) for table in tables):
             raise Unreadable(1, f"{name} must be True or False")
     if "OPTIONS_FROM" in found and not (

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from benchmark.errors import suggest
 from benchmark.plugins import Registry
+from benchmark.recipes import REINITIALISE
 from benchmark.schema import text
 from benchmark.types import Attack, Cell, Compression, Grid, Recipe, Stage, Training
 from benchmark.yaml_nodes import Node
@@ -70,8 +71,9 @@ class Kind:
 
     how: the module that does it. size: how many examples, at most, it looks at when full (None: all), of those that
     stand after the row's attacks `of` a kind: "every", "gradient" (all but those that need predictions alone),
-    "iterative" (all but single steps), or "no" (all that are right when clean). radius: of its own examples, in ℓ∞,
-    if not the headline ε. norms: for which it can be done. whole: it is of the network, whatever the norm.
+    "iterative" (all but single steps and universal perturbations), or "no" (all that are right when clean). radius: of
+    its own examples, in ℓ∞, if not the headline ε. norms: for which it can be done. whole: it is of the network,
+    whatever the norm.
     """
 
     name: str
@@ -90,6 +92,7 @@ def _attack(plugin: str, **arguments: object) -> Recipe:
 
 
 ZERO, STRONG, TRANSFER, TRAINED = "zero gradient", "strong rerun", "transfer", "trained"
+FRESH, FURTHER = "fresh training", "further training"  # roles of a trained check's inputs, numbered
 KINDS = (
     Kind(ZERO, "gradients", 500, "every"),
     Kind(STRONG, "attacked", 500, "every", (_attack("pgd", steps=100, restarts=5, loss="margin"),)),
@@ -195,10 +198,25 @@ class Doubts:
             inputs["zero gradient"] = made[ZERO, norm]
         if kind.name == TRAINED:
             inputs["dense"] = self.stages[one.network].input("dense") or one.network
+            inputs |= self._trainings(one.network)
         label = f"{self.name} · {place[0]} · {place[1]} · seed {place[2]} · check {kind.name}"
         stage = self.make("verify", task, inputs, label, [grid.dataset, *kind.attacks])
         names = tuple((row and row.name, under.name) for row, under in sources)
         return Check(kind.name, grid.name, *place, norm, eps, grid.verify, one.network, one.clean, stage.key, names)
+
+    def _trainings(self, network: str) -> dict[str, str]:
+        """By role, the trainings that a network went through: those of fresh weights, and those that went on."""
+        chain = [self.stages[network]]
+        while above := chain[0].input("network"):
+            chain.insert(0, self.stages[above])
+        found, fresh = {}, True
+        for stage in chain:
+            if stage.kind in ("train", "tune"):
+                found[f"{FRESH if fresh else FURTHER} {len(found)}"] = stage.key
+                fresh = False
+            elif stage.task.recipe.plugin == REINITIALISE:
+                fresh = True
+        return found
 
     def _attack(self, cell: Cell) -> Attack:
         return next(attack for attack in self.grid.attacks if attack.name == cell.attack)
@@ -206,6 +224,8 @@ class Doubts:
     def _counts(self, kind: Kind, attack: Attack) -> bool:
         """Whether what an attack of the row broke is out of a check's sight."""
         recipe = attack.recipe
+        says = self.registry.find("attack", recipe.plugin).constant
         if kind.of == "gradient":
-            return not self.registry.find("attack", recipe.plugin).constant("BLACK_BOX", recipe, False)
-        return kind.of == "every" or (kind.of == "iterative" and recipe.plugin != "fgsm")
+            return not says("BLACK_BOX", recipe, False)
+        steps = recipe.kwargs.get("steps", recipe.kwargs.get("max_iter"))
+        return kind.of == "every" or (kind.of == "iterative" and says("ITERATIVE", recipe, True) and steps != 1)

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmark.claims import Measure, Row
+from benchmark.recipes import REINITIALISE
 from benchmark.types import Compression, Grid
 from leaderboard.figures import CLEAN, Figures
 from leaderboard.paired import Decision, Paired, decide, paired
 from leaderboard.significance import headlines
 from leaderboard.statistics import holm
-from leaderboard.work import REINITIALISE
 
 
 @dataclass(frozen=True)

@@ -74,8 +74,10 @@ def _made(grid: Grid, row: Row, seed: int, checked: Checked) -> Iterator[Finding
 def _finding(kind: Kind, seed: int, norm: str | None, check: Check) -> Finding:
     reason, *shown = SAYS[kind.name](check)
     word = "suspect" if reason else "passed"
-    if not reason and check["level"] != "full":
-        word, reason = "missing", check["level"]
+    if not reason:
+        reason = _untold(check) if kind.name == TRAINED else ""
+        reason = check["level"] if check["level"] != "full" else reason
+        word = "missing" if reason else word
     return Finding(kind.name, seed, word, reason, *shown, norm=norm)
 
 
@@ -115,10 +117,12 @@ def _trained(check: Check) -> Said:
     p = at_least(check["standing"], check["n"], facts["commonest"] / check["n"])
     wrong = ["a network at chance"] * (p > CHANCE) + ["collapsed, one answer to every image"] * (facts["answers"] == 1)
     numbers = [f"clean {check['standing']} of {check['n']}, chance {facts['commonest']}"]
-    if facts["losses"]:
-        first, last = facts["losses"]
-        wrong += ["its loss did not fall"] * (not last < first)
-        numbers.append(f"loss {first:.3g} → {last:.3g}")
+    for training in facts["trainings"]:
+        if len(training["losses"]) == 2:
+            first, last = training["losses"]
+            # fine-tuning may begin where the loss is as low as it gets
+            wrong += ["its loss did not fall"] * (training["fresh"] and not last < first)
+            numbers.append(f"{'loss' if training['fresh'] else 'then'} {first:.3g} → {last:.3g}")
     wrong += ["not compressed as it says"] * bool(facts["broken_promises"])
     return "; ".join(wrong), "; ".join(numbers + facts["broken_promises"]), chance(p), ""
 
@@ -133,6 +137,12 @@ SAYS: Mapping[str, Callable[[Check], Said]] = {
     "random": _random,
     TRAINED: _trained,
 }
+
+
+def _untold(check: Check) -> str:
+    """What a trained check has not seen: one epoch's loss is no course, and stands for itself."""
+    fresh = [training for training in check["facts"]["trainings"] if training["fresh"] and training["epochs"] > 1]
+    return "" if all(training["losses"] for training in fresh) else "its training tells no loss"
 
 
 def rate_of(check: Check) -> Rate:
@@ -153,7 +163,7 @@ def power(rate: Rate) -> str:
 def _above_chance(seed: int, record: Record) -> Finding:
     """Of a network without checks: whether clean accuracy is above that of always naming the commonest class."""
     n, commonest = record["n"], max(record["per_class"]["n"])
-    facts = {"commonest": commonest, "answers": 0, "losses": None, "broken_promises": []}
+    facts = {"commonest": commonest, "answers": 0, "trainings": [], "broken_promises": []}
     reason, *shown = _trained({"standing": record["clean_correct"], "n": n, "facts": facts})
     return Finding(TRAINED, seed, "suspect" if reason else "passed", reason, *shown)
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from benchmark.recipes import REINITIALISE
 from benchmark.types import Compression
 from leaderboard.estimate import Column
 from leaderboard.match import Record
-
-REINITIALISE = "reinitialise"  # the compression that draws a network's weights anew
 
 
 def trained_since(compression: Compression) -> int:

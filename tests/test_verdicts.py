@@ -12,7 +12,8 @@ from leaderboard.table import Row, build
 from tests.synthetic_records import every, grid, page, suite, tables
 
 CLEAN, ROBUST = "1111111100", "1111110000"
-FACTS = {"losses": [2.0, 0.1], "answers": 3, "commonest": 4, "size": {}, "dense": {}, "broken_promises": []}
+LEARNED, SAME = ({"fresh": True, "epochs": 3, "losses": [2.0, last]} for last in (0.1, 2.0))
+FACTS = {"trainings": [LEARNED], "answers": 3, "commonest": 4, "size": {}, "dense": {}, "broken_promises": []}
 
 
 def check(cell: tuple, kind, found: str = "0" * 10, level: str = "full", **changes) -> dict:
@@ -74,7 +75,8 @@ def test_what_is_missing_is_named_with_its_seed():
         ("transfer", {"found": "1111000000"}, "examples of other networks break more"),
         ("single step", {"found": "1111000000"}, "a single step breaks what the attacks did not"),
         ("random", {"found": "1000000000"}, "its answers are random"),
-        ("trained", {"facts": FACTS | {"losses": [2.0, 2.0]}}, "its loss did not fall"),
+        ("trained", {"facts": FACTS | {"trainings": [SAME]}}, "its loss did not fall"),
+        ("trained", {"facts": FACTS | {"trainings": [LEARNED, SAME]}}, "its loss did not fall"),  # a control's own
         ("trained", {"facts": FACTS | {"answers": 1}}, "collapsed, one answer to every image"),
         ("trained", {"facts": FACTS | {"commonest": 9}}, "a network at chance"),
         ("trained", {"facts": FACTS | {"broken_promises": ["prune: x"]}}, "not compressed as it says"),
@@ -91,6 +93,21 @@ def test_the_worst_network_speaks_for_its_row(name, changes, reason):
     rows = found(of, checks)
     assert str(rows["dense", "plain"].verdict) == f"suspect ({reason}, seed 1)"
     assert str(rows["prune-50", "plain"].verdict) == "sound"
+
+
+@pytest.mark.parametrize(
+    "epochs, verdict", [(3, "unverified (its training tells no loss, seed 1)"), (1, "sound"), (0, "sound")]
+)
+def test_a_training_that_tells_no_loss(epochs, verdict):
+    of = suite()
+    kind = next(kind for kind in KINDS if kind.name == "trained")
+    silent = check(
+        ("digits", "dense", "plain", 1),
+        kind,
+        facts=FACTS | {"trainings": [{"fresh": True, "epochs": epochs, "losses": []}]},
+    )
+    checks = [one for one in all_checks(of) if one["keys"] != silent["keys"] or one["check"] != "trained"]
+    assert str(found(of, [*checks, silent])["dense", "plain"].verdict) == verdict
 
 
 def test_nine_survivors_of_two_hundred_are_too_many():

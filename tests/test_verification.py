@@ -44,6 +44,29 @@ def test_what_an_attack_that_needs_no_gradient_broke_is_looked_at_again(desk):
     assert judged["unbounded"] == judged["trained"] == 0
 
 
+def test_only_what_iterates_on_an_image_hides_it_from_the_single_step(desk):
+    attacks = {
+        "pgd": "pgd",
+        "one step": {"pgd": {"steps": 1}},
+        "fgsm": "fgsm",
+        "its": {"art": {"class": "FastGradientMethod"}},
+        "all at once": "universal",
+    }
+    _, planned = desk.plan(small(verify="full", attacks=attacks))
+    stage = next(planned.stages[check.key] for check in planned.checks if check.name == "single step")
+    (judged,) = (key for role, key in stage.inputs if role.startswith("judge "))
+    assert planned.stages[judged].label.endswith("· pgd at ε 0.1")
+
+
+def test_every_training_of_a_network_is_looked_at(desk):
+    scratch = [{"prune": {"ratio": 0.5}}, {"reinitialise": {}}, {"finetune": "before"}]
+    trainings = {"tuned": {"before": {"standard": {"epochs": 2}}, "after": {"standard": {"epochs": 1}}}}
+    _, planned = desk.plan(small(verify="full", compressions={"scratch": scratch}, trainings=trainings))
+    stage = next(planned.stages[check.key] for check in planned.checks if check.name == "trained")
+    roles = [role for role, _ in stage.inputs if "training" in role]
+    assert roles == ["fresh training 0", "fresh training 1", "further training 2"]
+
+
 @pytest.mark.parametrize(
     "compression, expected",
     [

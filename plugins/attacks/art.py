@@ -22,7 +22,7 @@ CLASSES = {
     "CarliniLInfMethod": {"NORMS": ("inf",), "MINIMUM_NORM": True},
     "DeepFool": _MINIMUM_L2,
     "ElasticNet": {"NORMS": ("1", "2"), "MINIMUM_NORM": True},
-    "FastGradientMethod": _GRADIENT,
+    "FastGradientMethod": {"NORMS": ("inf", "2", "1"), "ITERATIVE": False},
     "HopSkipJump": {"NORMS": ("inf", "2"), "MINIMUM_NORM": True, "BLACK_BOX": True},
     "MomentumIterativeMethod": _GRADIENT,
     "NewtonFool": _MINIMUM_L2,

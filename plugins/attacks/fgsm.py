@@ -3,6 +3,7 @@
 from benchmark.engine.pgd import PGD
 
 NORMS = ("inf", "2", "1")
+ITERATIVE = False
 
 
 def attack(estimator, budget):

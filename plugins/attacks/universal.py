@@ -5,6 +5,7 @@ from typing import Annotated
 from benchmark.engine.universal import UniversalPerturbation
 
 NORMS = ("inf", "2", "1")
+ITERATIVE = False  # not on the image that it attacks
 
 
 def attack(

@@ -10,23 +10,33 @@ from benchmark.stages.verify.looked import looked
 from benchmark.stages.workplace import Workplace
 from benchmark.store import Draft
 from benchmark.types import Stage
+from benchmark.verification import FRESH, FURTHER
 
 
 def trained(stage: Stage, place: Workplace, draft: Draft) -> None:
-    """Facts: the training's first and last loss, what the network answers, and what its compressions have kept."""
+    """Facts: each training's first and last loss, what the network answers, and what its compressions have kept."""
     store = place.store
     seen, clean = looked(stage, place), store.result(stage.input("clean"))
-    losses = [epoch["loss"] for epoch in store.result(stage.input("dense"))["epochs"] if "loss" in epoch]
     network = networks.load(place, stage.input("network"))
     draft.result = seen.result(
         seen.index[:0],
-        losses=[losses[0], losses[-1]] if len(losses) > 1 else None,
+        trainings=[
+            {"fresh": role.startswith(FRESH), **_course(store.result(key)["epochs"])}
+            for role, key in stage.inputs
+            if role.startswith((FRESH, FURTHER))
+        ],
         answers=len(set(clean["predicted"])),
         commonest=Counter(clean["labels"]).most_common(1)[0][1],
         size=vars(network.size()),
         dense=store.result(stage.input("dense"))["size"],
         broken_promises=[problem for at in range(len(network.steps)) if (problem := _broken_promise(network, at))],
     )
+
+
+def _course(epochs: list[dict[str, Any]]) -> dict[str, Any]:
+    """How many epochs a training had, and the losses of the first and the last that told theirs."""
+    losses = [epoch["loss"] for epoch in epochs if "loss" in epoch]
+    return {"epochs": len(epochs), "losses": [*losses[:1], *losses[1:][-1:]]}
 
 
 def _broken_promise(network: Network, at: int) -> str:
