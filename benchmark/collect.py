@@ -44,7 +44,14 @@ def measurements(plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
         if store.has(stage.key):
             measured = store.artifact(stage.key)["measured"]
             weight = sum(path.stat().st_size for path in store.folder(stage.key).iterdir())
-            named = {"stage": stage.kind, "key": stage.key, "label": stage.label, "bytes": weight, "latency": None}
+            named = {
+                "stage": stage.kind,
+                "key": stage.key,
+                "label": stage.label,
+                "bytes": weight,
+                "joules": None,
+                "latency": None,
+            }
             yield named | measured
 
 

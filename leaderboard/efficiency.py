@@ -33,8 +33,9 @@ def costs(table: Table, measurements: Lines) -> list[Cost]:
     found = [_cost(table, name, unit, lambda row, key=key: row.size[key].values) for name, unit, key in sizes]
     work = (("Training", "training"), ("Fine-tuning", "tuning"))
     found += [_cost(table, name, "", lambda row, key=key: row.work[key].values) for name, key in work]
-    seconds = {line["key"]: line["seconds"] for line in measurements}
-    found.append(_cost(table, "Training time", "s", lambda row: _seconds(row, seconds), compares=False))
+    for name, unit, what in (("Training time", "s", "seconds"), ("Training energy", "J", "joules")):
+        spent = {line["key"]: line[what] for line in measurements if line[what] is not None}
+        found.append(_cost(table, name, unit, lambda row, of=spent: _spent(row, of), compares=False))
     known = timings(measurements)
     for deployments in table.deployed:
         runtime = NAMES[deployments.runtime]
@@ -49,9 +50,9 @@ def _cost(table: Table, name: str, unit: str, values: Callable[[Row], Any], comp
     return Cost(name, unit, {row.name: statistics.fmean(of) for row in table.rows if (of := values(row))}, compares)
 
 
-def _seconds(row: Row, seconds: Mapping[str, float]) -> list[float]:
+def _spent(row: Row, spent: Mapping[str, float]) -> list[float]:
     """By network; only of those whose trainings have all been measured."""
-    return [sum(seconds[key] for key in keys) for keys in row.trainings if keys and seconds.keys() >= set(keys)]
+    return [sum(spent[key] for key in keys) for keys in row.trainings if keys and spent.keys() >= set(keys)]
 
 
 def worth(table: Table, union: Column) -> dict[Name, float]:

@@ -23,7 +23,8 @@ HOW = (
     "share of the dense row's.",
     "**Training, Fine-tuning**: passes × MACs, forward and backward passes of images counted alike, those of the "
     "training's own attack included: of all trainings, and of those after the first. Of a control only those since its "
-    "weights were drawn. **Training time**: of this machine, and not comparable with another's.",
+    "weights were drawn. **Training time**: of this machine, and not comparable with another's. **Training energy**: "
+    "of the whole processor, by its own counter, where there is one.",
     f"**{FRONT}**: on the Pareto front of robust accuracy and this cost: no other row is at least as robust for at "
     "most as much, and better in one of the two. Suspect rows take no part.",
     "**Crafting passes**: what crafting a row's examples took, mean over seeds; examples that rows share count in "

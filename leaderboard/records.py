@@ -186,7 +186,7 @@ MEASUREMENT = Schema(
     "measurement",
     {
         **{"stage": TEXT, "key": TEXT, "label": TEXT, "seconds": SPENT, "bytes": COUNT, "machine": OBJECT},
-        "latency": _or_null(OBJECT),
+        **{"joules": _or_null(SPENT), "latency": _or_null(OBJECT)},
     },
     order=("stage", "label", "key", "seconds", "bytes"),
 )

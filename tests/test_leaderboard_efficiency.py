@@ -21,8 +21,9 @@ def efficiency(text: str) -> list[dict[str, str]]:
     return next(table for table in tables(text) if any(head.startswith("Training (passes") for head in table[0]))
 
 
-def measurement(key: str, seconds: float) -> dict:
-    return {"stage": "train", "key": key, "label": "l", "seconds": seconds, "bytes": 1, "machine": {}, "latency": None}
+def measurement(key: str, seconds: float, joules: float | None = None) -> dict:
+    spent = {"seconds": seconds, "joules": joules, "bytes": 1}
+    return {"stage": "train", "key": key, "label": "l", "machine": {}, "latency": None} | spent
 
 
 def test_work_is_passes_times_macs_of_every_training():
@@ -47,6 +48,13 @@ def test_seconds_are_those_of_the_trainings_behind_a_row():
     (time,) = [cost for cost in costs(build(of, every(of)).tables[0], known) if cost.unit == "s"]
     assert time.of == {("dense", "plain"): 100.0, ("prune-50", "plain"): 120.0}  # of the others some are not known
     assert not time.compares
+
+
+def test_energy_is_that_of_trainings_that_were_all_counted():
+    of = suite()
+    known = [measurement("train plain", 100.0, 900.0), measurement("tune prune-50 plain 0", 20.0)]
+    (energy,) = [cost for cost in costs(build(of, every(of)).tables[0], known) if cost.unit == "J"]
+    assert energy.of == {("dense", "plain"): 900.0} and not energy.compares
 
 
 @pytest.mark.parametrize("seed", range(20))

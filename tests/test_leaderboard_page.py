@@ -147,6 +147,7 @@ def test_the_same_inputs_give_the_same_bytes_in_any_order(tmp_path):
             "seconds": 0.1 * i,
             "bytes": 1000,
             "machine": {"cpu": "x", "n": 2},
+            "joules": None,
             "latency": None,
         }
         for i, stage in enumerate(["train", "craft", "craft", "judge"])

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from benchmark.errors import LeanarmorError, StoreError
+from benchmark.execute.energy import Meter
 from benchmark.execute.heap import keep_pages
 from benchmark.plan import Plan
 from benchmark.stages.compress import compress
@@ -73,12 +74,16 @@ def _ensure_sound(stage: Stage, plan: Plan, place: Workplace, outcome: Outcome, 
 
 def _run_one(stage: Stage, place: Workplace, outcome: Outcome) -> str | None:
     """Run a stage; what comes back is the reason, on one line, if it failed."""
-    started = time.perf_counter()
+    started, meter = time.perf_counter(), Meter()
     try:
         with place.store.writing(stage) as draft:
             RUNNERS[stage.kind](stage, place, draft)
             draft.provenance |= provenance(place.device)
-            draft.measured |= {"seconds": round(time.perf_counter() - started, 3), "machine": _machine(place.device)}
+            draft.measured |= {
+                "seconds": round(time.perf_counter() - started, 3),
+                "joules": meter.joules() if place.device == "cpu" else None,  # a GPU's is not in it
+                "machine": _machine(place.device),
+            }
     except (Exception, SystemExit) as error:  # ours, a plugin's or a library's: the grid goes on without it
         if place.store.has(stage.key):  # another run on this store was faster, and took our pieces away
             return None
