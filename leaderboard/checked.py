@@ -23,6 +23,13 @@ def broken(checks: Iterable[Check], norm: str | None, eps: float) -> int:
     return images
 
 
+def tried(checks: Iterable[Check], norm: str | None, eps: float) -> bool:
+    """Whether a check has shown any image to an attack inside a ball."""
+    return any(
+        check["norm"] == norm and check["radius"] == check["eps"] <= eps and check["examined"] for check in checks
+    )
+
+
 class Checked:
     """A grid's check records, of the networks that its records are of, at its headline ε."""
 

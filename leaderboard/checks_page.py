@@ -6,6 +6,7 @@ from tabulate import tabulate
 
 from benchmark.claims import Row
 from benchmark.types import Suite
+from leaderboard.checked import tried
 from leaderboard.figures import Figures
 from leaderboard.significance import headlines, rows
 from leaderboard.table import Table
@@ -58,9 +59,9 @@ def _norm(norm: str | None, norms: int) -> str:
 
 
 def _lost(figures: Figures, row: Row, measure) -> str:
-    """What checks took from a union, in points, on the mean over seeds."""
+    """What checks took from a union, in points, on the mean over seeds; MISSING where none tried."""
     before, after = figures.by_attacks(row, measure), figures.outcomes(row, measure)
-    if not before:
+    if not any(tried(figures.checked.of(row, seed), measure.norm, measure.eps.value) for seed in before):
         return MISSING
     lost = sum((before[seed] & ~after[seed]).bit_count() for seed in before)
     return f"−{100 * lost / len(before) / figures.n:.1f}" if lost else "0.0"

@@ -34,7 +34,7 @@ class Finding:
 class Verdict:
     """`sound`, or `suspect` or `unverified` with its reasons, and the findings that it rests on.
 
-    As a text: sound, suspect (not monotone in ε), unverified (no checks have run).
+    As a text: sound, suspect (not monotone in ε), unverified (verify: none).
     """
 
     word: str

@@ -21,7 +21,7 @@ from leaderboard.verdict import Finding, Verdict, verdict
 from leaderboard.wording import signed
 
 CHANCE = 0.025  # one-sided: a network is at chance unless clean accuracy this improbable says that it is not
-NEVER_RUN = "no checks have run"
+NOT_ASKED, NOT_MADE = "verify: none", "every check is missing"
 Said = tuple[str, str, str, str]  # the reason if it is suspect, else empty; numbers; test; power
 
 
@@ -45,7 +45,8 @@ def verdicts(
             if checked.of(row, seed):
                 findings += _made(grid, row, seed, checked)
             else:
-                findings.append(Finding("checks", seed, "missing", NEVER_RUN))
+                reason = NOT_ASKED if grid.verify == "none" else NOT_MADE
+                findings.append(Finding("verify", seed, "missing", reason))
                 findings += [_above_chance(seed, record) for record in records[:1]]
             findings += _swept(seed, records)
         findings += _deployed(row, suite, deployments, any(checked.of(row, seed) for seed in suite.seeds))

@@ -163,7 +163,7 @@ def test_an_artifact_that_is_not_its_network_makes_the_row_suspect(desk):
     assert done.status == 0, done.complained
     board = tables((done.out / "leaderboard.md").read_text())[0]
     assert [row["Verdict"] for row in board] == [
-        "unverified (no checks have run)",
+        "unverified (verify: none)",
         "suspect (twin and artifact differ on openvino)",
     ]
 

@@ -118,7 +118,7 @@ def test_a_difference_on_clean_images_or_on_a_single_seed_is_enough():
     of = suite(OWN)
     lines = whole(of)
     rows = {row.name: str(row.verdict) for row in build(of, lines).tables[0].rows}
-    assert set(rows.values()) == {"unverified (no checks have run)"}
+    assert set(rows.values()) == {"unverified (verify: none)"}
     for line in lines:
         line |= {"n": 1000, "clean_correct": 1000, "outcomes": dict.fromkeys(("clean", "robust"), pack("1" * 1000))}
     for line in (line for line in lines if line["runtime"]):
@@ -128,7 +128,7 @@ def test_a_difference_on_clean_images_or_on_a_single_seed_is_enough():
         line["deployed"]["twin"] = {"clean": pack("1" * 1000), "robust": None if line["deployed"]["direct"] else right}
     rows = {row.name: str(row.verdict) for row in build(of, lines).tables[0].rows}
     assert rows.pop(("int8", "plain")) == "suspect (twin and artifact differ on openvino)"
-    assert set(rows.values()) == {"unverified (no checks have run)"}
+    assert set(rows.values()) == {"unverified (verify: none)"}
 
 
 def test_what_was_replayed_counts_for_the_network_too():

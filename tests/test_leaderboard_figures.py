@@ -35,7 +35,7 @@ def test_mean_and_interval_over_seeds_and_the_union_over_attacks():
     assert row["one @ 0.1"] == shown(5, 6)
     assert row["Robust accuracy (union) @ 0.1"] == shown(2, 4) == "30.0 [0.0, 95.7]"
     assert row["Robust accuracy (union) @ 0.05"] == shown(6, 6) == "60.0 [31.3, 83.2]"
-    assert row["Verdict"] == "unverified (no checks have run)"
+    assert row["Verdict"] == "unverified (verify: none)"
     costs = tables(page(of, lines))[2][3]
     assert costs["Crafting passes (forward / backward)"] == "1.2 k / 600"  # three crafts of 400 and 200
 

@@ -44,8 +44,8 @@ def test_a_cell_holds_its_number_its_interval_and_what_is_said_of_it():
     clean = cells["Clean accuracy"]
     assert f"{clean['text']} {clean['between']}".replace("\u00a0", " ") == shown(8, 8) and clean["value"] == 80.0
     assert "2 networks: 80.0, 80.0" in clean["tip"] and "Δ to dense: 0.0 [" in clean["tip"]
-    assert "Verdict: unverified (no checks have run)" in clean["tip"]
-    assert (cells["Verdict"]["text"], cells["Verdict"]["between"]) == ("unverified", "no checks have run")
+    assert "Verdict: unverified (verify: none)" in clean["tip"]
+    assert (cells["Verdict"]["text"], cells["Verdict"]["between"]) == ("unverified", "verify: none")
     assert (cells["Parameters"]["value"], cells["Parameters"]["between"].replace("\u00a0", " ")) == (250_000, "25 %")
     assert [len(one["names"]) for one in grid["filters"]] == [2, 2, 1]
 

@@ -58,7 +58,9 @@ def test_a_row_is_sound_when_every_check_of_every_network_passed():
     of = suite()
     assert {str(row.verdict) for row in found(of, all_checks(of)).values()} == {"sound"}
     assert {str(row.verdict) for row in found(of, all_checks(of, level="quick")).values()} == {"unverified (quick)"}
-    assert {str(row.verdict) for row in found(of, []).values()} == {"unverified (no checks have run)"}
+    assert {str(row.verdict) for row in found(of, []).values()} == {"unverified (verify: none)"}
+    asked = suite(grid(verify="full"))
+    assert {str(row.verdict) for row in found(asked, []).values()} == {"unverified (every check is missing)"}
 
 
 def test_what_is_missing_is_named_with_its_seed():
@@ -151,9 +153,22 @@ def test_two_boards_are_compared_with_what_checks_broke():
 def test_a_check_of_another_network_or_headline_is_not_this_rows():
     for changes in ({"keys": {"network": "another", "check": "x"}}, {"fingerprint": "cafe"}):
         rows = found(suite(), all_checks(suite(), **changes))
-        assert {str(row.verdict) for row in rows.values()} == {"unverified (no checks have run)"}
+        assert {str(row.verdict) for row in rows.values()} == {"unverified (verify: none)"}
     rows = found(suite(grid(headline=(("inf", 0.1),))), all_checks(suite()))
     assert all("strong rerun is missing" in str(row.verdict) for row in rows.values())
+
+
+def test_what_checks_took_is_a_figure_only_where_one_has_tried():
+    of = suite()
+    looked = ("zero gradient", "unbounded", "random", "trained")
+    for names, shown in ((looked, "—"), (("single step",), "0.0"), (("transfer", *looked), "0.0")):
+        checks = [one for one in all_checks(of) if one["check"] in names]
+        (*rows,) = tables(page(of, every(of, ROBUST), checks=checks).split("### Checks")[1])[0]
+        assert [row["By checks @ 0.05"] for row in rows] == [shown] * 4
+    nothing = [one | {"standing": 0, "examined": 0, "outcomes": dict.fromkeys(one["outcomes"], pack([False] * 10))}
+               for one in all_checks(of) if one["norm"]]  # fmt: skip
+    rows = tables(page(of, every(of, "0" * 10), checks=nothing).split("### Checks")[1])[0]
+    assert [row["By checks @ 0.05"] for row in rows] == ["—"] * 4
 
 
 def test_the_page_shows_numbers_tests_and_power():
