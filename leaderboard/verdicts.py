@@ -20,8 +20,9 @@ from leaderboard.statistics import SMALLEST_P
 from leaderboard.verdict import Finding, Verdict, verdict
 from leaderboard.wording import signed
 
-CHANCE = 0.025  # one-sided: a network is at chance unless clean accuracy this improbable says that it is not
+CHANCE = 0.025  # one-sided: clean accuracy is shown to be above chance if, at chance, it is no more likely than this
 NOT_ASKED, NOT_MADE = "verify: none", "every check is missing"
+RANDOM = "its answers are random, and not judged on the mean of 100 passes or more"
 Said = tuple[str, str, str, str]  # the reason if it is suspect, else empty; numbers; test; power
 
 
@@ -65,7 +66,9 @@ def _made(grid: Grid, row: Row, seed: int, checked: Checked) -> Iterator[Finding
         for norm in [None] if kind.whole else norms:
             check = checked.one(row, seed, kind.name, norm)
             if norm and norm not in kind.norms:
-                yield Finding(kind.name, seed, "missing", f"no {kind.name} attack for ℓ{norm}", norm=norm)
+                yield Finding(
+                    kind.name, seed, "missing", f"no {kind.name} check for ℓ{norm}, so never sound", norm=norm
+                )
             elif check is None:
                 yield Finding(kind.name, seed, "missing", f"{kind.name} is missing", norm=norm)
             else:
@@ -105,7 +108,7 @@ def _unbounded(check: Check) -> Said:
 
 
 def _random(check: Check) -> Said:
-    reason = "its answers are random" if check["found"] else ""
+    reason = RANDOM if check["found"] else ""
     return reason, f"{check['found']} of {check['examined']} answered otherwise", "none may", ""
 
 
@@ -116,7 +119,8 @@ def _blind(check: Check) -> Said:
 def _trained(check: Check) -> Said:
     facts = check["facts"]
     p = at_least(check["standing"], check["n"], facts["commonest"] / check["n"])
-    wrong = ["a network at chance"] * (p > CHANCE) + ["collapsed, one answer to every image"] * (facts["answers"] == 1)
+    wrong = [f"not shown to be above chance, {chance(p)}"] * (p > CHANCE)
+    wrong += ["collapsed, one answer to every image"] * (facts["answers"] == 1)
     numbers = [f"clean {check['standing']} of {check['n']}, chance {facts['commonest']}"]
     for training in facts["trainings"]:
         if len(training["losses"]) == 2:

@@ -4,12 +4,12 @@ import pytest
 from scipy.stats import binom, binomtest
 
 from benchmark.outcomes import pack
-from benchmark.types import PROTOCOL
+from benchmark.types import PROTOCOL, Attack
 from benchmark.verification import KINDS
 from leaderboard import check_records, compare, records
 from leaderboard.rate import ALPHA, Rate
 from leaderboard.table import Row, build
-from tests.synthetic_records import every, grid, page, suite, tables
+from tests.synthetic_records import LARGE, PGD, SMALL, every, grid, page, suite, tables
 
 CLEAN, ROBUST = "1111111100", "1111110000"
 LEARNED, SAME = ({"fresh": True, "epochs": 3, "losses": [2.0, last]} for last in (0.1, 2.0))
@@ -76,11 +76,11 @@ def test_what_is_missing_is_named_with_its_seed():
         ("gradient-free", {"found": "1111000000"}, "an attack without gradients breaks more"),
         ("transfer", {"found": "1111000000"}, "examples of other networks break more"),
         ("single step", {"found": "1111000000"}, "a single step breaks what the attacks did not"),
-        ("random", {"found": "1000000000"}, "its answers are random"),
+        ("random", {"found": "1000000000"}, "its answers are random, and not judged on the mean of 100 passes or more"),
         ("trained", {"facts": FACTS | {"trainings": [SAME]}}, "its loss did not fall"),
         ("trained", {"facts": FACTS | {"trainings": [LEARNED, SAME]}}, "its loss did not fall"),  # a control's own
         ("trained", {"facts": FACTS | {"answers": 1}}, "collapsed, one answer to every image"),
-        ("trained", {"facts": FACTS | {"commonest": 9}}, "a network at chance"),
+        ("trained", {"facts": FACTS | {"commonest": 9}}, "not shown to be above chance, p = 0.93"),
         ("trained", {"facts": FACTS | {"broken_promises": ["prune: x"]}}, "not compressed as it says"),
     ],
 )
@@ -110,6 +110,13 @@ def test_a_training_that_tells_no_loss(epochs, verdict):
     )
     checks = [one for one in all_checks(of) if one["keys"] != silent["keys"] or one["check"] != "trained"]
     assert str(found(of, [*checks, silent])["dense", "plain"].verdict) == verdict
+
+
+def test_without_an_attack_that_needs_no_gradient_a_row_is_never_sound():
+    of = suite(grid(attacks=(Attack("pgd-20", PGD, "1", (SMALL, LARGE)),)))
+    able = [one | ({"norm": "1"} if one["norm"] else {}) for one in all_checks(of) if one["check"] != "gradient-free"]
+    words = {str(row.verdict) for row in found(of, able).values()}
+    assert words == {"unverified (no gradient-free check for ℓ1, so never sound)"}
 
 
 def test_nine_survivors_of_two_hundred_are_too_many():
