@@ -6,6 +6,7 @@ from tabulate import tabulate
 
 from benchmark.claims import Row
 from benchmark.types import Suite
+from benchmark.verification import KINDS, QUICK
 from leaderboard.checked import tried
 from leaderboard.figures import Figures
 from leaderboard.significance import headlines, rows
@@ -13,21 +14,38 @@ from leaderboard.table import Table
 from leaderboard.text import MISSING, NORM, epsilon, escape
 from leaderboard.verdict import Finding
 
+
+def _sizes() -> str:
+    """How many images each check looks at, of both levels, as text."""
+    by_size: dict[int, list[str]] = {}
+    for kind in KINDS:
+        if kind.size:
+            by_size.setdefault(kind.size, []).append(kind.name)
+    return "; ".join(f"{', '.join(names)} {n:,} ({n // QUICK})" for n, names in sorted(by_size.items()))
+
+
 HOW = (
     "**Verdict**: of the row's worst network. *sound*: every check that applies was done at its full size and passed; "
-    "only such rows are ranked. *suspect*: a check has failed, and which. *unverified*: what is missing (*quick*: a "
-    "tenth of the examples were looked at, which can find fault and no more). Whatever a check breaks is broken in the "
-    "row's unions, too; “by checks” says how much that took.",
+    "only such rows are ranked. *suspect*: a check has failed, and which. *unverified*: what is missing. *verify: "
+    "none*: the suite asks for no checks; what records show by themselves (*sweep*, *deployed*, clean accuracy) is "
+    "looked at all the same. *quick*: passed, at a tenth of the size, which can find fault and no more. A row under ℓ1 "
+    "attacks is never sound: there is no gradient-free check of that norm. Whatever a check breaks is broken in the "
+    f"row's unions, too; “by checks” says how much that took ({MISSING}: none tried).",
+    "**Sizes**: of each network a check looks at so many of the images that stand, chosen at random, or at all where "
+    f"there are fewer, with `verify: full` (and with `verify: quick`): {_sizes()}. *trained* looks at all test images.",
     "**Checks**, at the headline ε. *strong rerun*: PGD of 100 steps and 5 restarts on the margin (20 restarts if more "
     "than a tenth of the images have no gradient), on what stands. *gradient-free*: Square Attack of 1,000 queries, on "
     "what attacks by gradient have left. *transfer*: examples made for the dense network and the nearest sibling. "
     "*single step*: what FGSM alone breaks. Each is suspect if it breaks significantly more than 1 point of the test "
-    "images. *unbounded*: PGD in a ball of .5 around clean images, of which significantly more than 1 % survive. "
+    "images. *unbounded*: PGD in a ball of .5 around clean images, of which significantly more than 1 % survive "
+    "(9 of 200); the count is of survivors, unlike that of other checks, which is of images broken. "
     "*sweep*: 2 or more implied outcomes of an attack are wrong. *zero gradient*: never suspect by itself. *random*: "
-    "the logits differ when asked again. *trained*: loss, chance, and what a compression says of itself. *deployed*: "
+    "the logits of any image differ when asked again: such a network would have to be judged on the mean of 100 passes "
+    "or more. *trained*: the loss did not fall, clean accuracy is not shown (p at most .025) to be above that of "
+    "naming the commonest class, or a compression is not what it says of itself. *deployed*: "
     "twin and artifact differ by more than 1 point. Tests are exact, one-sided and binomial at α = .001. *finds 3.1 "
     "points*: what a test would have found with a chance of 90 %; gradient-free and transfer also say how many they "
-    "break of 50 images that the row's own attacks break.",
+    f"break of 50 images (quick: {50 // QUICK}) that the row's own attacks break.",
 )
 
 

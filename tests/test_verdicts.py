@@ -195,3 +195,11 @@ def test_the_page_shows_numbers_tests_and_power():
     assert line["Test"] == f"p = {binomtest(1, 6, 0.1 / 6, alternative='greater').pvalue:.2g}"
     assert line["Power"].startswith("finds ")
     assert line["Power"].endswith("; breaks 1 of 2 that the row's own attacks break")
+
+
+def test_the_legend_says_how_many_images_each_check_looks_at():
+    sizes = page(suite(), every(suite())).split("**Sizes**")[1].split("\n")[0]
+    for kind in KINDS:
+        if kind.size:
+            group = next(group for group in sizes.split(": ")[-1].split("; ") if kind.name in group)
+            assert f" {kind.size:,} ({kind.size // 10})" in group
