@@ -18,17 +18,14 @@ def records(suite: Suite, plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
 
 
 def holes(plan: Plan, store: Store, outcome: Outcome) -> Iterator[dict[str, Any]]:
-    """One line for each cell that could not be done, with the reason; cells that were not asked for have none."""
+    """One line for each cell and check that could not be done, with the reason; what was not asked for has none."""
     for cell in plan.cells:
-        causes = [key for key in plan.needed(cell) if key in outcome.failed]
-        lacking = [outcome.skipped[key] for key in plan.needed(cell) if key in outcome.skipped]
-        if causes:
-            reason = f"failed: {plan.stages[causes[0]].label}: {outcome.failed[causes[0]]}"
-        elif lacking:
-            reason = f"skipped: needs {lacking[0]}"
-        else:
-            continue
-        yield _place(cell) | {"reason": reason}
+        if reason := _reason(plan, outcome, list(plan.needed(cell))):
+            yield _place(cell) | {"check": None, "reason": reason}
+    for check in plan.checks:
+        if reason := _reason(plan, outcome, [check.key]):
+            network = {name: getattr(check, name) for name in ("grid", "compression", "training", "seed", "eps")}
+            yield network | {"attack": None, "runtime": None, "check": check.name, "reason": reason}
 
 
 def checks(suite: Suite, plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
@@ -53,6 +50,14 @@ def measurements(plan: Plan, store: Store) -> Iterator[dict[str, Any]]:
                 "latency": None,
             }
             yield named | measured
+
+
+def _reason(plan: Plan, outcome: Outcome, keys: list[str]) -> str:
+    """Why one of these stages has no artifact; empty if all have one, or have not been asked for."""
+    for key in keys:
+        if key in outcome.failed:
+            return f"failed: {plan.stages[key].label}: {outcome.failed[key]}"
+    return next((f"skipped: needs {outcome.skipped[key]}" for key in keys if key in outcome.skipped), "")
 
 
 def _record(suite: Suite, cell: Cell, plan: Plan, store: Store) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from leaderboard.text import MISSING, epsilon, escape, quantity
 
 
 def holes_section(board: Board, holes: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Every cell without a record: those with a reason, then how many have not been run."""
-    reasons = {(place(hole), hole["runtime"]): hole["reason"] for hole in sorted(holes, key=HOLE.identity)}
+    """Every cell without a record: those with a reason, then how many have not been run; every check that failed."""
+    holes = sorted(holes, key=HOLE.identity)
+    reasons = {(place(hole), hole["runtime"]): hole["reason"] for hole in holes if hole["check"] is None}
     lines, waiting = [], 0
     for table in board.tables:
         lacking = {None: table.missing} | {one.runtime: one.missing for one in table.deployed}
@@ -27,6 +28,7 @@ def holes_section(board: Board, holes: Iterable[Mapping[str, Any]]) -> list[str]
             known = {cell: reasons[cell, runtime] for cell in missing if (cell, runtime) in reasons}
             waiting += len(missing) - len(known)
             lines += _holes(board, table, runtime, known)
+    lines += _lost_checks(board, (hole for hole in holes if hole["check"] is not None))
     if waiting:
         lines.append(f"- {waiting} {'cell has' if waiting == 1 else 'cells have'} not been run yet")
     if board.strangers:
@@ -48,6 +50,20 @@ def _holes(board: Board, table: Table, runtime: str | None, known: Mapping[Place
             named = f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
             where = f" on {runtime}" if runtime else ""
             yield f"- {escape(' / '.join(row))}{where}, {named}, {escape(which)}: {escape(reason)}"
+
+
+def _lost_checks(board: Board, holes: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """A line for each network and reason, with the checks that it kept from being made."""
+    figures = {one.grid.name: one for one in board.figures}
+    lost: dict[tuple, list[str]] = defaultdict(list)
+    for hole in holes:
+        row, seed = (hole["compression"], hole["training"]), hole["seed"]
+        made = figures[hole["grid"]].checked.of(row, seed) if hole["grid"] in figures else []
+        if (hole["check"], hole["eps"]) not in [(check["check"], check["eps"]) for check in made]:
+            lost[hole["grid"], *row, seed, hole["reason"]].append(hole["check"])
+    for (*row, seed, reason), checks in lost.items():
+        named = f"{'check' if len(checks) == 1 else 'checks'} {', '.join(dict.fromkeys(checks))}"
+        yield f"- {escape(' / '.join(row))}, seed {seed}, {escape(named)}: {escape(reason)}"
 
 
 def _which(board: Board, table: Table, runtime: str | None, cells: list[Place]) -> str:

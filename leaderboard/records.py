@@ -1,8 +1,8 @@
 """The stored evidence: JSON Lines files of records, measurements and holes, checked on the way in and out.
 
-A *record* is one judged cell at one ε, a *measurement* is one stage's time and bytes, a *hole* is a cell that could
-not be done. README.md, beside this file, documents every field. One object per line, in canonical JSON, in an order
-that depends on nothing but the objects: the same results are the same bytes.
+A *record* is one judged cell at one ε, a *measurement* is one stage's time and bytes, a *hole* is a cell, or a check,
+that could not be done. README.md, beside this file, documents every field. One object per line, in canonical JSON, in
+an order that depends on nothing but the objects: the same results are the same bytes.
 """
 
 import json
@@ -199,7 +199,12 @@ EXAMPLE = Schema(
     order=("grid", "compression", "training", "seed", "attack", "eps", "image"),
     unique=True,
 )
-HOLE = Schema("hole", {**CELL, "reason": TEXT}, order=(*CELL, "reason"))
+HOLE = Schema(
+    "hole",
+    CELL | {"attack": _or_null(TEXT), "eps": _or_null(LENGTH), "check": _or_null(TEXT), "reason": TEXT},
+    order=("grid", "compression", "training", "seed", "attack", "check", "eps", "runtime", "reason"),
+    check=lambda hole: "attack, check: one of them, not both" * ((hole["attack"] is None) == (hole["check"] is None)),
+)
 
 
 def default_out(suite: Path) -> Path:

@@ -189,7 +189,9 @@ def test_holes_of_deployments_say_where():
     of = suite(OWN, seeds=(0,))
     lost = [line for line in whole(of) if line["runtime"] and line["compression"] == "int8"]
     kept = [line for line in whole(of) if line not in lost]
-    holes = [{name: line[name] for name in records.CELL} | {"reason": "failed: no integers"} for line in lost]
+    holes = [
+        {name: line[name] for name in records.CELL} | {"check": None, "reason": "failed: no integers"} for line in lost
+    ]
     text = page(of, kept, holes=holes)
     assert "- digits / int8 / plain on openvino, seed 0, every attack: failed: no integers\n" in text
     assert deployed(text)[2]["Clean accuracy"] == "—"

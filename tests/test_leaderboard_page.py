@@ -11,9 +11,11 @@ from pathlib import Path
 from benchmark.plugins import Registry
 from benchmark.suite import load
 from benchmark.types import Attack, Compression, Epsilon, Limit, Suite
+from benchmark.verification import KINDS
 from leaderboard import exports, markdown, records, render
 from leaderboard.match import place, places
 from tests.synthetic_records import LARGE, PGD, SMALL, every, grid, page, shown, suite, tables
+from tests.test_verdicts import check
 
 
 def test_holes_are_dashes_with_their_reasons():
@@ -22,8 +24,8 @@ def test_holes_are_dashes_with_their_reasons():
     failed = [cell for cell in cells if cell[1] == "prune-50" and cell[2] == "plain"]
     failed.append(("digits", "dense", "plain", 1, "pgd-20", 0.1))
     waiting = ("digits", "dense", "tuned", 0, "one", 0.1)
-    names = ("grid", "compression", "training", "seed", "attack", "eps", "runtime", "reason")
-    holes = [dict(zip(names, (*cell, None, "failed: out | of\nmemory"), strict=True)) for cell in failed]
+    names = ("grid", "compression", "training", "seed", "attack", "eps", "runtime", "check", "reason")
+    holes = [dict(zip(names, (*cell, None, None, "failed: out | of\nmemory"), strict=True)) for cell in failed]
     text = page(of, [line for line in every(of) if place(line) not in {*failed, waiting}], holes=holes)
     row = tables(text)[0][2]
     assert row["Clean accuracy"] == row["one @ 0.1"] == row["Parameters"] == "—"
@@ -33,6 +35,22 @@ def test_holes_are_dashes_with_their_reasons():
     assert "- 1 cell has not been run yet\n" in text
     assert "Incomplete: 8 of 24 cells have no result" in text
     assert "## Holes" not in page(of, every(of), holes=holes)  # a cell that has a record since is no hole
+
+
+def test_a_check_that_failed_is_a_hole_and_one_that_was_made_since_is_none():
+    of = suite()
+    row = dict(zip(("grid", "compression", "training"), ("digits", "dense", "plain"), strict=True))
+    hole = row | {"seed": 1, "attack": None, "runtime": None, "reason": "skipped: needs a|b"}
+    holes = [hole | {"check": "trained", "eps": None}, hole | {"check": "transfer", "eps": 0.05}]
+    holes += [holes[1] | {"seed": 0, "reason": "failed: x"}, holes[0] | {"grid": "gone"}]
+    assert [records.problem(one, records.HOLE) for one in holes] == [""] * len(holes)
+    assert records.problem(holes[0] | {"attack": "one"}, records.HOLE) == "attack, check: one of them, not both"
+    text = page(of, every(of), holes=holes)
+    assert "- digits / dense / plain, seed 1, checks trained, transfer: skipped: needs a&#124;b\n" in text
+    assert "- digits / dense / plain, seed 0, check transfer: failed: x\n" in text
+    kind = next(kind for kind in KINDS if kind.name == "transfer")
+    made = [check(("digits", "dense", "plain", seed), kind) for seed in of.seeds]
+    assert "check transfer" not in page(of, every(of), holes=holes, checks=made)
 
 
 def test_a_suite_without_any_record_still_has_its_table():
@@ -153,7 +171,7 @@ def test_the_same_inputs_give_the_same_bytes_in_any_order(tmp_path):
         for i, stage in enumerate(["train", "craft", "craft", "judge"])
     ]
     missing = [
-        dict(zip(records.HOLE.order, (*place(line), None, f"failed: {i}"), strict=True))
+        dict(zip((*records.CELL, "check", "reason"), (*place(line), None, None, f"failed: {i}"), strict=True))
         for i, line in enumerate(lines[:4])
     ]
     made = []

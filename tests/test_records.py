@@ -74,7 +74,7 @@ def test_a_line_that_is_not_json_or_comes_twice_is_refused(tmp_path):
 
 
 def test_a_separator_of_unicode_inside_a_name_does_not_end_a_line(tmp_path):
-    holes = [dict(zip(records.HOLE.order, ("g", "c", "t", 0, "a\u2028b", 0.1, None, "failed"), strict=True))]
+    holes = [dict(zip(records.HOLE.order, ("g", "c", "t", 0, "a\u2028b", None, 0.1, None, "failed"), strict=True))]
     records.write(tmp_path / "failures.jsonl", holes, records.HOLE)
     assert records.read(tmp_path / "failures.jsonl", records.HOLE) == holes
 

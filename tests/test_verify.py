@@ -14,7 +14,7 @@ from benchmark.stages.propose import Proposer
 from benchmark.stages.verify import attacked
 from benchmark.stages.workplace import Workplace
 from leaderboard.check_records import CHECK
-from leaderboard.records import read
+from leaderboard.records import HOLE, read
 from leaderboard.table import build
 from leaderboard.verdict import Verdict
 from tests.conftest import FIXTURES, Desk, Ran, small
@@ -132,6 +132,24 @@ def test_quick_checks_find_fault_and_no_more(desk):
     found = verdicts(desk, suite, desk.run(suite))
     assert str(found["dense"]) == "unverified (quick)"
     assert "strong rerun" in suspects(found["saturated"])
+
+
+def test_a_check_that_fails_is_a_hole_with_its_reason(desk):
+    suite = small(
+        verify="quick",
+        limit={"test": 40},
+        compressions={"closed": ["refuses_gradients"]},
+        attacks={"square": {"square": {"queries": 5}}},
+    )
+    ran = desk.run(suite)
+    assert ran.status == 1 and ran.records
+    holes = {hole["check"]: hole["reason"] for hole in read(ran.out / "failures.jsonl", HOLE)}
+    why = "check zero gradient: ValueError: there is no gradient here"
+    assert why in holes["zero gradient"] and holes["zero gradient"].startswith("failed: ")
+    assert holes["strong rerun"].startswith("skipped: needs ") and "gradient-free" not in holes
+    told = (ran.out / "leaderboard.md").read_text().split("## Holes")[1].split("##")[0]
+    assert "closed / standard, seed 0, check zero gradient: failed: " in told and "check strong rerun: skipped" in told
+    assert desk.run(suite | {"verify": "none"}).status == 0
 
 
 def test_a_check_goes_on_from_its_last_piece(desk, monkeypatch):
