@@ -4,6 +4,7 @@ Accuracies in %, the bounds of their 95 % intervals small beside them. Names are
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 from leaderboard.estimate import Estimate
@@ -19,7 +20,7 @@ SPECIAL = {letter: f"\\{letter}" for letter in "#$%&_{}"} | {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': r"{\ttfamily\char34}",  # \textquotedbl is not in LaTeX's own encoding
     "`": r"\textasciigrave{}",
     "'": r"\textquotesingle{}",
     "[": "{[}",  # behind the end of a line, it would begin an argument, as * does
@@ -34,16 +35,27 @@ SPECIAL = {letter: f"\\{letter}" for letter in "#$%&_{}"} | {
     "—": "---",
     "–": "--",
 }
+OGONEK = "\u0328"  # no accent of LaTeX's own encoding
 
 
 def escape(text: str) -> str:
     """A text of a suite as LaTeX that shows it."""
-    text = "".join(SPECIAL.get(letter, letter) for letter in re.sub("-(?=-)", "-\0", printable(text)))
+    text = "".join(map(_letter, re.sub("-(?=-)", "-\0", printable(text))))
     return text.replace("\0", "{}")  # two hyphens, not a dash
 
 
+def _letter(letter: str) -> str:
+    """What every pdfLaTeX can set; another letter only where LuaLaTeX or XeLaTeX reads the file, otherwise "?"."""
+    if letter in SPECIAL:
+        return SPECIAL[letter]
+    base, *accents = unicodedata.normalize("NFD", letter)
+    if letter in "ßæÆøØœŒłŁ" or (base.isascii() and letter < "\u0180" and accents != [OGONEK]):
+        return letter
+    return rf"{{\ifdefined\Uchar {letter}\else ?\fi}}"
+
+
 def tex(board: Board) -> str:
-    """The file's content: pdfLaTeX with UTF-8 names, or LuaLaTeX."""
+    """The file's content, for pdfLaTeX or LuaLaTeX."""
     found = compared(board)
     blocks = ["% Written by leanarmor, for \\usepackage{booktabs,textcomp}; a new run writes it anew."]
     blocks += [_table(board, table, found) for table in board.tables]
@@ -56,7 +68,7 @@ def _table(board: Board, table: Table, found: Significance) -> str:
     heads += ["Parameters", "Verdict"]
     lines = [
         r"\begin{table}",
-        r"\centering\small",
+        r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
         rf"\caption{{{escape(board.suite.name)}, {escape(table.grid.name)}: {_about(table)}}}",
         rf"\begin{{tabular}}{{ll{'r' * (len(heads) - 3)}l}}",
         r"\toprule",
