@@ -75,10 +75,14 @@ class Table:
         """The ranked rows by their union at the (first) headline ε, the best first; then the others, as they were."""
 
         def place(row: Row) -> tuple[bool, float]:
-            able = row.verdict.sound and bool(self.middles and row.accuracy[self.middles[0]].values)
+            able = self.ranks(row)
             return not able, -row.accuracy[self.middles[0]].mean if able else 0.0
 
         return sorted(self.rows, key=place)
+
+    def ranks(self, row: Row) -> bool:
+        """Whether a row is ranked: it is sound, and has a union at the headline ε."""
+        return row.verdict.sound and bool(self.middles and row.accuracy[self.middles[0]].values)
 
     def dense(self, row: Row) -> Row | None:
         """The row whose size this row's is compared with: uncompressed, of the same training if that was run."""

@@ -1,8 +1,8 @@
 """leaderboard.html: the board as one file that needs no network, to sort, to filter and to look into.
 
-The tables are data (JSON) that `page/board.js` shows; what it shows is text to the browser, never markup. Everything
-else is the Markdown page's own sections. `<` is written as an escape inside the data, so that nothing ends the script,
-and the page's content policy runs no other script than ours.
+The tables are data (JSON) that `page/board.js` shows; what it shows is text to the browser, never markup. Without
+scripts a plain table stands in for each. Everything else is the Markdown page's own sections. `<` is written as an
+escape inside the data, so that nothing ends the script, and the page's content policy runs no other script than ours.
 """
 
 import base64
@@ -22,7 +22,8 @@ from leaderboard.match import place
 from leaderboard.pictures import MISSING as NO_PICTURES
 from leaderboard.pictures import Picture
 from leaderboard.recipes import recipes
-from leaderboard.table import Board
+from leaderboard.static_table import static_table
+from leaderboard.table import Board, Table
 from leaderboard.text import printable
 from leaderboard.transfer_page import transfer_section
 from leaderboard.web_rows import grid_data, key_of
@@ -48,7 +49,7 @@ def document(
         grids.append(grid_data(board, table, figures, found, measurements))
         below = markdown.beside(board, table, figures, found) + markdown.costs(board, table, figures, measurements)
         drawn = [_picture(one, out) for one in (pictures or {}).get(table.grid.name, ())]
-        sections += ["<section>", hypertext(markdown.facts(board, table)), f'<div id="grid-{number}"></div>']
+        sections += ["<section>", hypertext(markdown.facts(board, table)), _grid(board, table, number)]
         sections += [hypertext(below), *drawn, hypertext([recipes(table)]), "</section>"]
     sections.append(hypertext(transfer_section(board.transfers)))
     sections += [_picture(one, out) for one in (pictures or {}).get(None, ())]
@@ -65,6 +66,14 @@ def document(
         script=script,
         hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
     )
+
+
+def _grid(board: Board, table: Table, number: int) -> str:
+    """Where board.js puts the grid's table; who runs no scripts sees a plain one."""
+    plain = hypertext(
+        ["Without scripts, a table to read; leaderboard.md has every column.", static_table(board, table)]
+    )
+    return f'<div id="grid-{number}"><noscript>\n{plain}\n</noscript></div>'
 
 
 def _part(name: str) -> str:

@@ -82,6 +82,10 @@ class Page:
         box = json.loads(box)
         self._ask("Input.dispatchMouseEvent", type="mouseMoved", x=box["x"] + 5, y=box["y"] + 5)
 
+    def scripts(self, run: bool) -> None:
+        """Whether pages that are opened from now on run their scripts."""
+        self._ask("Emulation.setScriptExecutionDisabled", value=not run)
+
     def imitate(self, media: str, scheme: str) -> None:
         """Show the page as on paper ("print"), or on a screen (""), to someone who prefers a light or a dark one."""
         features = [{"name": "prefers-color-scheme", "value": scheme}]

@@ -146,6 +146,18 @@ def test_the_dark_and_the_printed_page_are_legible(page, tmp_path):
     assert seen["print"][0] == 0 and seen["print"][1] == 765
 
 
+def test_without_scripts_a_table_is_there_and_with_them_it_is_not(page, tmp_path):
+    of = hostile_suite()
+    path = written(tmp_path, of, every(of))
+    seen = {}
+    for run in (False, True):
+        page.scripts(run)
+        page.open(path)
+        seen[run] = page.run("Array.from(document.querySelectorAll('noscript tbody tr')).map(row => row.offsetHeight)")
+    assert len(seen[False]) == 12 and min(seen[False]) > 0 and seen[True] == []
+    assert page.run("document.querySelectorAll('tr.row').length") == 12
+
+
 def test_five_hundred_rows_open_and_sort_within_a_second(page, tmp_path):
     compressions = (Compression("dense"), *(Compression(f"prune {at}", (PRUNE,)) for at in range(ROWS // 2 - 1)))
     of = suite(grid(compressions=compressions), seeds=(0,))

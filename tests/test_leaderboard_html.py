@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -12,6 +13,7 @@ from leaderboard import render
 from leaderboard.hypertext import hypertext, inline
 from leaderboard.table import build
 from leaderboard.text import escape, printable
+from leaderboard.verdict import Verdict
 from leaderboard.webpage import document
 from tests.hostile import NAMES, hostile_suite
 from tests.synthetic_records import every, shown, suite
@@ -77,6 +79,62 @@ def test_names_are_text_and_nothing_else():
     assert [tag for tag, _ in tags].count("script") == 2 and not [tag for tag, _ in tags if tag in ("img", "a")]
     assert not [name for _, attributes in tags for name in attributes if name.startswith("on")]
     assert "\x1b" not in text
+
+
+class Static(Tags):
+    """The rows of the tables inside <noscript>, as texts."""
+
+    def __init__(self, text: str):
+        self.rows: list[list[str]] = []
+        self.inside: list[str] = []
+        super().__init__(text)
+
+    def handle_starttag(self, tag, attributes):
+        super().handle_starttag(tag, attributes)
+        self.inside += [tag] if tag in ("noscript", "td", "th") else []
+        if "noscript" in self.inside and tag == "tr":
+            self.rows.append([])
+        if "noscript" in self.inside and tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        if tag in self.inside:
+            self.inside.remove(tag)
+
+    def handle_data(self, data):
+        if "noscript" in self.inside and self.inside[-1] in ("td", "th"):
+            self.rows[-1][-1] += data
+
+
+def test_without_scripts_there_is_a_plain_table():
+    of = suite()
+    board = build(of, every(of))
+    rows = tuple(
+        replace(row, verdict=Verdict("sound")) if row.compression == "dense" else row for row in board.tables[0].rows
+    )
+    given = {"measurements": [], "holes": [], "registered": None, "pictures": None, "examples": [], "out": None}
+    text = document(replace(board, tables=(replace(board.tables[0], rows=rows),)), **given)
+    heads, *lines = Static(text).rows
+    assert heads[:3] == ["Rank", "Row", "Clean accuracy"] and heads[-2:] == ["95 % interval", "Verdict"]
+    mean, interval = shown(6, 6).split(" ", 1)
+    assert lines[0] == ["1", "dense / plain", "80.0", mean, interval.replace(" ", "\u00a0"), "sound"]
+    assert [line[:2] for line in lines[1:]] == [
+        ["2", "dense / tuned"],
+        ["—", "prune-50 / plain"],
+        ["—", "prune-50 / tuned"],
+    ]
+    assert lines[-1][-1] == "unverified (verify: none)"
+
+
+def test_a_name_in_the_plain_table_is_text():
+    of = hostile_suite()
+    lines = Static(page(of, every(of))).rows[1:]
+    names = {
+        f"{printable(one.name)} / {printable(other.name)}"
+        for one in of.grids[0].compressions
+        for other in of.grids[0].trainings
+    }
+    assert {line[1] for line in lines} == names
 
 
 def test_our_markdown_becomes_tags():
