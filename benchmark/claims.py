@@ -22,7 +22,7 @@ from benchmark.yaml_nodes import Node
 
 MEASURE = ("of", "attack", "norm", "eps")
 KINDS = {  # kind → the keys that it takes beside grid and rows
-    "comparable": (*MEASURE, "to", "delta", "over"),
+    "comparable": (*MEASURE, "to", "over"),
     "better": (*MEASURE, "to", "delta"),
     "no worse than": (*MEASURE, "to", "delta"),
     "within": (*MEASURE, "to", "delta"),
@@ -54,8 +54,8 @@ class Claim:
     """What a suite says of its rows, to be decided by the records.
 
     kind: one of KINDS. to: the row that each of `rows` is compared with; empty where the rows are an order. delta:
-    points of accuracy, the grid's unless it has its own. over: of comparable, the row that adversarial training is
-    measured against. rises: of monotone, the direction.
+    points of accuracy, the grid's unless it has its own; comparable goes by another. over: of comparable, the row
+    that adversarial training is measured against. rises: of monotone, the direction.
     """
 
     kind: str

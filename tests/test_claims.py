@@ -1,5 +1,7 @@
 """Claims as a suite writes them, their mistakes by line, and what synthetic records of a known truth make of them."""
 
+from dataclasses import replace
+
 import pytest
 
 from benchmark.claims import Claim, Measure, fingerprint, read
@@ -87,6 +89,7 @@ MISTAKES = {
     "{monotone: {rows: '*/plain', to: dense/plain}}": "to: unknown key",
     "{knee before: {rows: '*/plain', of: clean}}": "leave `of` out",
     "{comparable: {rows: dense/plain, to: dense/tuned, over: '*/plain'}}": "must be one row",
+    "{comparable: {rows: dense/plain, to: dense/tuned, delta: 3}}": "delta: unknown key",
     "{lighter: {rows: '*/plain', to: dense/plain, by: 66}}": "needs 'of', one of parameters, MACs, bytes",
     "{lighter: {rows: '*/plain', to: dense/plain, of: MACs}}": "needs 'by', in %",
     "{lighter: {rows: '*/plain', to: dense/plain, of: macs, by: 66}}": "unknown size 'macs'; it takes parameters",
@@ -216,6 +219,16 @@ def test_the_numbers_stand_beside_the_word(parse):
     assert pair.startswith("half/adversarial − dense/adversarial: ") and "[" in pair
     assert margin.startswith("δ = 1") and gain.startswith("dense/adversarial gains +10")
     assert "these networks" in decided(parse, f"{{within: {PAIR}}}}}", {}, seeds=(0,)).numbers[0]
+
+
+@pytest.mark.parametrize("delta", [0.5, 2, 10])
+def test_what_is_comparable_does_not_hang_on_the_suites_delta(parse, delta):
+    shares = {("half", A): (0.9, 0.46), ("dense", S): (0.9, 0.1)}  # four points are lost, of forty gained
+    (claim,) = parse(f"claims: [{{comparable: {PAIR}}}}}]", replace(ROWS, delta=delta))
+    found = evaluate(claim, evidence(shares))
+    assert found.word == "fails" and "δ = 2 points" in found.numbers
+    (loss,) = parse(f"claims: [{{no worse than: {PAIR}}}}}]", replace(ROWS, delta=10))
+    assert evaluate(loss, evidence(shares)).word == "holds"
 
 
 def test_a_missing_network_leaves_a_claim_inconclusive(parse):
