@@ -1,7 +1,7 @@
 """Whose examples fool whom: the robust accuracy of networks on examples of others, as source × target."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmark.types import Suite, canonical
@@ -9,6 +9,7 @@ from leaderboard.estimate import Estimate
 from leaderboard.match import Place, Record
 
 Row = tuple[str, str, str]  # grid, compression, training
+Source = Row | tuple[str, str, str, int]  # of the judging network's own seed, or of this one
 
 ALIKE = ("dataset", "limit", "recipe", "norm", "eps", "boundary")  # the records of one matrix
 FEWEST = 2  # sources that a target must face, and targets, for a matrix to say more than a column of the board
@@ -18,9 +19,11 @@ FEWEST = 2  # sources that a target must face, and targets, for a matrix to say 
 class Matrix:
     """One attack at one ε, crafted on each of `sources` and judged by each of `targets`, in the suite's order.
 
-    A network stands once, under its first row in the suite, however many rows it is of. cells: (source, target) →
-    accuracy, a share, one value per seed; a pair that the suite does not ask for is not in it. clean: target → the
-    same without an attack. attack: its plugin; names: what the suite calls it; n: test images. boundary: as a record's.
+    A network stands once, under its first row in the suite, however many rows it is of. A network of another seed than
+    the one that judges is a source of its own, with its seed: only a source that equals the target is the target's own
+    network. cells: (source, target) → accuracy, a share, one value per seed; a pair that the suite does not ask for is
+    not in it. clean: target → the same without an attack. attack: its plugin; names: what the suite calls it; n: test
+    images. boundary: as a record's.
     """
 
     dataset: str
@@ -30,16 +33,17 @@ class Matrix:
     eps_label: str
     n: int
     boundary: bool
-    sources: tuple[Row, ...]
+    sources: tuple[Source, ...]
     targets: tuple[Row, ...]
-    cells: Mapping[tuple[Row, Row], Estimate]
+    cells: Mapping[tuple[Source, Row], Estimate]
     clean: Mapping[Row, Estimate]
 
-    def labels(self, rows: Iterable[Row]) -> list[str]:
+    def labels(self, rows: Sequence[Source]) -> list[str]:
         """Short names of some of its rows: what all of the matrix' rows share is left out, but for the grid."""
         every = {*self.sources, *self.targets}
         shown = [0, *(axis for axis in (1, 2) if len({row[axis] for row in every}) > 1)]
-        return [" / ".join(row[axis] for axis in shown) for row in rows]
+        seeds = ["".join(f", seed {seed}" for seed in row[3:]) for row in rows]
+        return [" / ".join(row[axis] for axis in shown) + seed for row, seed in zip(rows, seeds, strict=True)]
 
 
 def matrices(suite: Suite, claimed: Mapping[str, Mapping[Place, Record]]) -> tuple[Matrix, ...]:
@@ -61,7 +65,7 @@ def matrices(suite: Suite, claimed: Mapping[str, Mapping[Place, Record]]) -> tup
     for record in records:
         if record["from"]:
             groups[canonical([record[name] for name in ALIKE])].append(record)
-    found = (_matrix(group, rows, first, len(suite.seeds)) for group in groups.values())
+    found = (_matrix(group, rows, first, suite.seeds) for group in groups.values())
     return tuple(one for one in found if len(one.targets) >= FEWEST)
 
 
@@ -78,16 +82,22 @@ def _first(rows: list[Row], records: list[Record]) -> dict[Row, Row]:
     return found
 
 
-def _matrix(records: list[Record], rows: list[Row], first: Mapping[Row, Row], planned: int) -> Matrix:
-    judged: dict[tuple[Row, Row], dict[int, float]] = defaultdict(dict)
+def _matrix(records: list[Record], rows: list[Row], first: Mapping[Row, Row], seeds: Sequence[int]) -> Matrix:
+    judged: dict[tuple[Source, Row], dict[int, float]] = defaultdict(dict)
     clean: dict[Row, dict[int, float]] = defaultdict(dict)
     for record in records:
         target = first[_target(record)]
-        judged[first[_source(record)], target][record["seed"]] = record["robust_correct"] / record["n"]
+        judged[_source(record, first), target][record["seed"]] = record["robust_correct"] / record["n"]
         clean[target][record["seed"]] = record["clean_correct"] / record["n"]
     faced = {target: {source for source, other in judged if other == target} for target in clean}
     targets = tuple(row for row in rows if len(faced.get(row, ())) >= FEWEST)
+    crafted = {source for target in targets for source in faced[target]}
     one = records[0]
+
+    def estimate(by_seed: Mapping[int, float], source: Source = ()) -> Estimate:
+        planned = [seed for seed in seeds if seed not in source[3:]]
+        return Estimate(tuple(by_seed[seed] for seed in sorted(by_seed)), len(planned), one["n"])
+
     return Matrix(
         dataset=one["dataset"]["name"],
         attack=next(iter(one["recipe"])),
@@ -96,21 +106,18 @@ def _matrix(records: list[Record], rows: list[Row], first: Mapping[Row, Row], pl
         eps_label=one["eps_label"],
         n=one["n"],
         boundary=one["boundary"],
-        sources=tuple(row for row in rows if any(row in faced[target] for target in targets)),
+        sources=tuple(sorted(crafted, key=lambda source: (rows.index(source[:3]), source[3:]))),
         targets=targets,
-        cells=dict(_estimates({pair: by for pair, by in judged.items() if pair[1] in targets}, planned)),
-        clean=dict(_estimates({target: clean[target] for target in targets}, planned)),
+        cells={pair: estimate(by_seed, pair[0]) for pair, by_seed in judged.items() if pair[1] in targets},
+        clean={target: estimate(clean[target]) for target in targets},
     )
-
-
-def _estimates(values: Mapping, planned: int) -> Iterator[tuple]:
-    for name, by_seed in values.items():
-        yield name, Estimate(tuple(by_seed[seed] for seed in sorted(by_seed)), planned)
 
 
 def _target(record: Record) -> Row:
     return record["grid"], record["compression"], record["training"]
 
 
-def _source(record: Record) -> Row:
-    return record["from"]["grid"], record["from"]["compression"], record["from"]["training"]
+def _source(record: Record, first: Mapping[Row, Row]) -> Source:
+    own = record["from"]
+    row = first[own["grid"], own["compression"], own["training"]]
+    return row if own["seed"] == record["seed"] else (*row, own["seed"])

@@ -4,13 +4,15 @@ from collections.abc import Iterable
 
 from tabulate import tabulate
 
-from leaderboard.text import MISSING, NORM, escape, percent
-from leaderboard.transfer import Matrix
+from leaderboard.estimate import Estimate
+from leaderboard.text import MISSING, NORM, escape, of_seeds, percent
+from leaderboard.transfer import Matrix, Row, Source
 
 ABOUT = (
     "Robust accuracy in % of the network at the head of a column on examples crafted on the network at the head of the "
-    "line; *its own* examples are in **bold**. A compressed network that is no more robust than its dense one, but "
-    "another network, does better on the dense one's examples than that does itself: read along the whole column."
+    "line; *its own* examples are in **bold**. What was crafted on another seed's network than the judge's stands in a "
+    "line of its own, with that seed. A compressed network that is no more robust than its dense one, but another "
+    "network, does better on the dense one's examples than that does itself: read along the whole column."
 )
 
 
@@ -28,15 +30,19 @@ def _title(matrix: Matrix) -> str:
 
 def _table(matrix: Matrix) -> str:
     heads = ["Crafted on ↓, judged by →", *map(escape, matrix.labels(matrix.targets))]
-    lines = [["clean images", *(percent(matrix.clean[target]) for target in matrix.targets)]]
+    lines = [["clean images", *(_shown(matrix.clean[target]) for target in matrix.targets)]]
     for source, label in zip(matrix.sources, matrix.labels(matrix.sources), strict=True):
         lines.append([escape(label), *(_cell(matrix, source, target) for target in matrix.targets)])
     sides = ["left"] + ["right"] * len(matrix.targets)
     return tabulate(lines, heads, tablefmt="pipe", disable_numparse=True, colalign=sides)
 
 
-def _cell(matrix: Matrix, source: tuple, target: tuple) -> str:
+def _cell(matrix: Matrix, source: Source, target: Row) -> str:
     if (source, target) not in matrix.cells:
         return MISSING
-    shown = percent(matrix.cells[source, target])
+    shown = _shown(matrix.cells[source, target])
     return f"**{shown}**" if source == target else shown
+
+
+def _shown(estimate: Estimate) -> str:
+    return percent(estimate, of_seeds(estimate))

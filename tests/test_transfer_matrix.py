@@ -5,7 +5,7 @@ from dataclasses import replace
 from benchmark.types import Attack, Recipe, Source, Training
 from leaderboard.match import place, places
 from leaderboard.table import build
-from tests.synthetic_records import LARGE, PGD, SMALL, STANDARD, every, grid, page, record, suite, tables
+from tests.synthetic_records import LARGE, PGD, SMALL, STANDARD, every, grid, page, record, shown, suite, tables
 
 ONE = (Training("plain", STANDARD),)
 CROSSED = (
@@ -112,7 +112,30 @@ def test_a_pair_that_is_not_asked_for_is_a_dash_and_own_examples_are_bold():
     head = "Crafted on ↓, judged by →"
     clean, *sources = tables(text)[0]
     assert list(clean) == [head, "wide / dense", "wide / prune-50", "deep / dense", "deep / prune-50"]
-    assert [clean[head], clean["deep / prune-50"]] == ["clean images", "80.0"]
+    assert [clean[head], clean["deep / prune-50"]] == ["clean images", shown(8)]
     assert [line[head] for line in sources] == ["wide / dense", "wide / prune-50", "deep / dense"]
-    assert [line["wide / prune-50"] for line in sources] == ["30.0", "**30.0**", "30.0"]
-    assert [line["deep / dense"] for line in sources] == ["30.0", "—", "**30.0**"]
+    assert [line["wide / prune-50"] for line in sources] == [shown(3), f"**{shown(3)}**", shown(3)]
+    assert [line["deep / dense"] for line in sources] == [shown(3), "—", f"**{shown(3)}**"]
+
+
+def test_a_source_of_another_seed_is_a_source_of_its_own():
+    attacks = (
+        Attack("own", PGD, "inf", (LARGE,), Source(compression="dense")),
+        Attack("one's", PGD, "inf", (LARGE,), Source(compression="dense", seed=1)),
+        Attack("pruned", PGD, "inf", (LARGE,), Source(compression="prune-50")),
+    )
+    of = suite(grid(attacks=attacks, trainings=ONE))
+    lines = []
+    for cell in places(of, of.grids[0]):
+        others = cell[4] == "one's" and cell[3] == 0  # shown to the network of seed 0; seed 1 has made them itself
+        lines.append(judged(of, cell, "1111111000" if others else "1110000000"))
+    (matrix,) = build(of, lines).transfers
+    dense, pruned = (("digits", name, "plain") for name in ("dense", "prune-50"))
+    assert matrix.sources == (dense, (*dense, 1), pruned)
+    assert matrix.cells[dense, dense].values == (0.3, 0.3) and matrix.cells[(*dense, 1), dense].values == (0.7,)
+    assert matrix.labels(matrix.sources) == ["digits / dense", "digits / dense, seed 1", "digits / prune-50"]
+    clean, *sources = tables(page(of, lines).partition("## Transfer between networks")[2])[0]
+    assert [line["digits / dense"] for line in sources] == [f"**{shown(3, 3)}**", shown(7), shown(3, 3)]
+    assert clean["digits / dense"] == shown(8, 8)
+    del lines[0]
+    assert f"**{shown(3)} (1 of 2 seeds)**" in page(of, lines)
