@@ -20,7 +20,7 @@ from benchmark.outcomes import bitmap
 from benchmark.types import canonical
 from leaderboard.check_records import CHECK
 from leaderboard.checked import Check, broken
-from leaderboard.match import Record
+from leaderboard.match import ROW, Record, folded, place
 from leaderboard.paired import Difference, Paired, Separate, paired
 from leaderboard.records import read
 from leaderboard.statistics import ALPHA, holm
@@ -63,37 +63,52 @@ class Change:
 
 
 def figures(records: Iterable[Record], checks: Iterable[Check] = ()) -> dict[Name, Figure]:
-    """Every figure of a run. A union is as the board's: the norm's attacks at that ε, and what smaller balls and checks
-    broke, over the seeds that have all these attacks."""
-    checked: dict[str, list[Check]] = defaultdict(list)
-    for check in checks:
-        checked[check["keys"]["network"]].append(check)
+    """Every figure of a run. A union is as the board's: the norm's attacks at that ε, and what smaller balls, checks
+    and examples made for artifacts broke, over the seeds that have all these attacks."""
+    records = list(records)
+    networks = {place(record): record for record in records if record["runtime"] is None}
+    artifacts = [record for record in records if record["runtime"]]
     cells: dict[Name, dict[int, list[Record]]] = defaultdict(lambda: defaultdict(list))
-    tried: dict[tuple, list[Record]] = defaultdict(list)
     for record in records:
-        row, seed = (record["grid"], record["compression"], record["training"]), record["seed"]
-        on = f" on {record['runtime']}" if record["runtime"] else ""
-        at = f" @ {NORM[record['norm']]} {record['eps']:.6g}{on}"
-        cells[*row, CLEAN, on][seed] = [record]
-        cells[*row, record["attack"], at][seed] = [record]
-        cells[*row, UNION, at][seed].append(record)
-        tried[*row, seed, record["norm"], record["runtime"]].append(record)
-    found = {}
+        row, on, at = _where(record)
+        cells[*row, CLEAN, on][record["seed"]] = [record]
+        cells[*row, record["attack"], at][record["seed"]] = [record]
+    found = {name: _figure(name[3], by_seed) for name, by_seed in cells.items()}
+    cells.clear()
+    tried: dict[tuple, list[Record]] = defaultdict(list)
+    for record in (*folded(networks, artifacts).values(), *artifacts):
+        row, _, at = _where(record)
+        cells[*row, UNION, at][record["seed"]].append(record)
+        tried[*row, record["seed"], record["norm"], record["runtime"]].append(record)
+    checked: dict[tuple, list[Check]] = defaultdict(list)
+    for check in checks:
+        checked[tuple(check[part] for part in ROW)].append(check)
     for name, by_seed in cells.items():
         attacks = {record["attack"] for records in by_seed.values() for record in records}
         whole = {seed: records for seed, records in by_seed.items() if len(records) == len(attacks)}
-        if name[3] != UNION:
-            found[name] = _figure(name[3], by_seed)
-        elif (len(attacks) > 1 or checked) and whole:
-            for seed, records in whole.items():
-                eps, norm, runtime = (records[0][key] for key in ("eps", "norm", "runtime"))
-                records += [record for record in tried[*name[:3], seed, norm, runtime] if record["eps"] < eps]
-            found[name] = _figure(UNION, whole)
-            for seed, (record, *_) in whole.items():
-                if record["runtime"] is None:
-                    lost = broken(checked.get(record["keys"]["network"], ()), record["norm"], record["eps"])
-                    found[name].outcomes[seed] &= ~lost
+        if not whole:
+            continue
+        for seed, records in whole.items():
+            eps, norm, runtime = (records[0][key] for key in ("eps", "norm", "runtime"))
+            records += [record for record in tried[*name[:3], seed, norm, runtime] if record["eps"] < eps]
+        found[name] = _figure(UNION, whole)
+        for seed, (record, *_) in whole.items():
+            if record["runtime"] is None:
+                own = [check for check in checked[*name[:3], seed] if _is_of(check, record)]
+                found[name].outcomes[seed] &= ~broken(own, record["norm"], record["eps"])
     return found
+
+
+def _where(record: Record) -> tuple[tuple[str, str, str], str, str]:
+    """Its row; on which runtime, if on one; and at which ε there."""
+    on = f" on {record['runtime']}" if record["runtime"] else ""
+    return tuple(record[name] for name in ROW[:3]), on, f" @ {NORM[record['norm']]} {record['eps']:.6g}{on}"
+
+
+def _is_of(check: Check, record: Record) -> bool:
+    """Whether a check of the record's row and seed looked at its network, on the same images."""
+    same = check["n"] == record["n"] and check["fingerprint"] == record["dataset"]["fingerprint"]
+    return same and check["keys"]["network"] == record["keys"]["network"]
 
 
 def _figure(what: str, records: dict[int, list[Record]]) -> Figure:

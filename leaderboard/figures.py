@@ -1,14 +1,14 @@
 """Per-example outcomes of a grid's networks: which images each seed has right, clean or under one attack or all."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from benchmark.claims import Measure, Row
 from benchmark.outcomes import bitmap
 from benchmark.types import Grid, Suite
 from leaderboard.checked import Checked, broken
-from leaderboard.match import Place, Record
+from leaderboard.match import Place, Record, folded
 
 CLEAN = Measure()
 
@@ -22,20 +22,31 @@ class Decider:
     union: float  # accuracy under all
 
 
-class Figures:
-    """A grid's outcomes. `found`: its records by place, as `match.claim` gives them; `checked`: what was checked."""
+Networks = Mapping[tuple[Row, int], Mapping[tuple[str, float], Record]]  # row, seed → attack, ε → record
 
-    def __init__(self, suite: Suite, grid: Grid, found: Mapping[Place, Record], checked: Checked | None = None):
+
+class Figures:
+    """A grid's outcomes. `found`: its records by place, as `match.claim` gives them; `checked`: what was checked;
+    `replayed`: the records of its artifacts, whose examples the networks were shown too."""
+
+    def __init__(
+        self,
+        suite: Suite,
+        grid: Grid,
+        found: Mapping[Place, Record],
+        checked: Checked | None = None,
+        replayed: Iterable[Record] = (),
+    ):
         self.suite, self.grid, self.checked = suite, grid, checked or Checked(grid, found)
         self.n: int = next((record["n"] for record in found.values()), 0)
-        self._networks: dict[tuple[Row, int], dict[tuple[str, float], Record]] = defaultdict(dict)
-        for (_, compression, training, seed, attack, eps), record in found.items():
-            self._networks[(compression, training), seed][attack, eps] = record
+        self._networks = _by_network(found)
+        self._shown = _by_network(folded(found, replayed))
 
     def outcomes(self, row: Row, measure: Measure) -> dict[int, int]:
         """Seed → the images that its network has right, the first in the highest bit; only the seeds that have it all.
 
-        A union is over every attack of the norm at that ε, and over what checks and the smaller balls inside it broke.
+        A union is over every attack of the norm at that ε, and over what checks, examples made for artifacts and the
+        smaller balls inside it broke. A single attack's outcomes are its own.
         """
         found = self.by_attacks(row, measure)
         if measure.attack is None and measure.eps is not None:
@@ -45,7 +56,8 @@ class Figures:
 
     def by_attacks(self, row: Row, measure: Measure) -> dict[int, int]:
         """The same by the row's attacks alone, without what its checks broke."""
-        outcomes = {seed: self._outcome(self._networks.get((row, seed), {}), measure) for seed in self.suite.seeds}
+        networks = self._networks if measure.attack else self._shown
+        outcomes = {seed: self._outcome(networks.get((row, seed), {}), measure) for seed in self.suite.seeds}
         return {seed: right for seed, right in outcomes.items() if right is not None}
 
     def sizes(self, row: Row, name: str) -> dict[int, int]:
@@ -102,3 +114,10 @@ class Figures:
         alone = {name: mean(self.outcomes(row, Measure(name, union.norm, union.eps))) for name in names}
         first = min(alone, key=alone.__getitem__)
         return Decider(first, alone[first], mean(whole))
+
+
+def _by_network(found: Mapping[Place, Record]) -> Networks:
+    networks: dict[tuple[Row, int], dict[tuple[str, float], Record]] = defaultdict(dict)
+    for (_, compression, training, seed, attack, eps), record in found.items():
+        networks[(compression, training), seed][attack, eps] = record
+    return networks

@@ -16,7 +16,7 @@ from leaderboard.checked import Check, Checked
 from leaderboard.deployed import Deployments
 from leaderboard.estimate import Column, Estimate, survivors
 from leaderboard.figures import Figures
-from leaderboard.match import Place, Record, claim, folded, places
+from leaderboard.match import Place, Record, claim, places
 from leaderboard.transfer import Matrix, matrices
 from leaderboard.verdict import UNVERIFIED, Verdict
 from leaderboard.verdicts import verdicts
@@ -109,22 +109,22 @@ class Board:
 def build(suite: Suite, records: Iterable[Record], checks: Iterable[Check] = ()) -> Board:
     """Raises RequestError when the records cannot be of one run: other test images, or other networks in one row."""
     records, checks = list(records), list(checks)
-    claimed = {grid.name: _claimed(suite, grid, records) for grid in suite.grids}
+    claimed = {grid.name: claim(suite, grid, records) for grid in suite.grids}
     every = [record for found in claimed.values() for record in found.values()]
     protocols = tuple(sorted({record["protocol"] for record in every}))
     if len(protocols) > 1:
         raise RequestError(f"records of protocols {', '.join(protocols)} cannot share a board; run the suite again")
-    figures = tuple(
-        Figures(suite, grid, claimed[grid.name], Checked(grid, claimed[grid.name], checks)) for grid in suite.grids
-    )
+    figures = tuple(_figures(suite, grid, claimed[grid.name], records, checks) for grid in suite.grids)
     tables = tuple(_table(one, claimed[one.grid.name], records) for one in figures)
     claims = len(every) + sum(one.found for table in tables for one in table.deployed)
     return Board(suite, tables, protocols, len(records) - claims, figures, matrices(suite, claimed))
 
 
-def _claimed(suite: Suite, grid: Grid, records: list[Record]) -> dict[Place, Record]:
+def _figures(
+    suite: Suite, grid: Grid, found: dict[Place, Record], records: list[Record], checks: list[Check]
+) -> Figures:
     replayed = [record for runtime in grid.runtimes for record in claim(suite, grid, records, runtime).values()]
-    return folded(claim(suite, grid, records), replayed)
+    return Figures(suite, grid, found, Checked(grid, found, checks), replayed)
 
 
 def _table(figures: Figures, found: dict[Place, Record], records: list[Record]) -> Table:
@@ -158,7 +158,7 @@ def _table(figures: Figures, found: dict[Place, Record], records: list[Record]) 
 
 
 def _checked(row: Row, figures: Figures, verdict: Verdict) -> Row:
-    """The row with its verdict, and with unions that hold what its checks broke."""
+    """The row with its verdict, and with unions that hold what its checks, and examples for its artifacts, broke."""
     unions = {}
     for column, estimate in row.accuracy.items():
         if column.attack is None:

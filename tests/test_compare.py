@@ -10,7 +10,9 @@ from leaderboard.compare import compare, figures, main
 from leaderboard.match import places
 from leaderboard.paired import Paired, Separate
 from leaderboard.records import write
-from tests.synthetic_records import LABELS, grid, record, suite
+from leaderboard.table import build
+from tests.synthetic_records import LABELS, grid, page, record, shown, suite, tables
+from tests.test_leaderboard_deployed import OWN, whole
 
 N = 400
 
@@ -49,8 +51,8 @@ def folders(tmp_path, before, after) -> list[str]:
 def test_the_same_run_has_not_changed(tmp_path, capsys):
     of = suite(seeds=(0, 1, 2))
     assert main(folders(tmp_path, run(of), run(of))) == 0
-    # four rows: clean, pgd-20 at two ε, one at one, and the union where there are two attacks
-    assert capsys.readouterr().out == "0 of 20 figures changed beyond noise (p < 0.05 after Holm's correction)\n"
+    # four rows: clean, pgd-20 at two ε, one at one, and the union at both
+    assert capsys.readouterr().out == "0 of 24 figures changed beyond noise (p < 0.05 after Holm's correction)\n"
 
 
 def test_other_noise_is_not_a_change_and_a_lost_row_is(tmp_path, capsys):
@@ -61,14 +63,14 @@ def test_other_noise_is_not_a_change_and_a_lost_row_is(tmp_path, capsys):
     assert main(folders(tmp_path, run(of), worse)) == 1
     printed = capsys.readouterr().out
     lines = [line for line in printed.splitlines() if "changed" in line]
-    assert len(lines) == 5 and all("prune-50/tuned" in line for line in lines[:4])
+    assert len(lines) == 6 and all("prune-50/tuned" in line for line in lines[:5])
     assert "paired, 3 seeds" in lines[0] and "−2" in lines[0]
 
 
 def test_every_row_is_listed_if_asked(tmp_path, capsys):
     of = suite(seeds=(0, 1, 2))
     main([*folders(tmp_path, run(of), run(of)), "--all"])
-    assert capsys.readouterr().out.count("not shown") == 20
+    assert capsys.readouterr().out.count("not shown") == 24
 
 
 def test_one_seed_is_mcnemars_test_of_these_networks():
@@ -103,12 +105,25 @@ def test_a_union_counts_what_smaller_balls_broke():
     assert len(LABELS) == found["digits", "dense", "plain", "clean", ""].n
 
 
+def test_a_union_is_the_boards_and_an_attack_is_its_records():
+    """What a replayed example breaks of the network is in the union of both, and in the attack's figure of neither."""
+    of = suite(OWN, seeds=(0,))
+    lines = whole(of, robust="1111110000", twin="1110111111")
+    (table,) = build(of, lines).tables
+    compared, row = figures(lines), next(row for row in table.rows if row.name == ("int8", "plain"))
+    for column, estimate in row.accuracy.items():
+        name = ("digits", *row.name, column.attack or "union", f" @ ℓ∞ {column.eps.value:g}")
+        assert compared[name].mean == estimate.mean == (0.6 if column.attack else 0.5)
+    assert compared["digits", *row.name, "union", " @ ℓ∞ 0.05 on openvino"].mean == 0.5
+    assert tables(page(of, lines))[0][2]["pgd-20 @ 0.05"] == shown(6)
+
+
 def test_a_figure_of_one_run_alone_and_another_recipe_are_named(tmp_path, capsys):
     of = suite(seeds=(0, 1, 2))
     half = [line for line in run(of) if line["compression"] == "dense"]
     assert main(folders(tmp_path, run(of), half)) == 1
     printed = capsys.readouterr().out
-    assert "10 figures stand in" in printed and "digits: prune-50/plain, digits: prune-50/tuned" in printed
+    assert "12 figures stand in" in printed and "digits: prune-50/plain, digits: prune-50/tuned" in printed
     main([*folders(tmp_path, run(of), run(of, recipe={"pgd": {"steps": 50}})), "--all"])
     assert "another recipe" in capsys.readouterr().out
 
