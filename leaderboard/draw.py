@@ -16,6 +16,7 @@ from leaderboard.records import save
 from leaderboard.text import printable, quantity
 
 STYLE = 1  # goes up when the same numbers shall look otherwise
+SOUND, OPEN = ({"color": "#777777", "linewidth": 1, "linestyle": style} for style in ("-", ":"))  # fronts
 FEW_DECADES = 5  # a logarithmic axis over less has too few round numbers to label
 
 
@@ -86,7 +87,11 @@ def _fronts(plot: Fronts) -> Any:
     figure, axes = grid(len(plot.panels), 3.4, 3.0, plot.title)
     for one, panel in zip(axes, plot.panels, strict=True):
         _front(one, panel, plot.groups)
-    legend(figure, [(group, look(place) | {"linestyle": ""}) for place, group in enumerate(plot.groups)])
+    entries = [(group, look(place) | {"linestyle": ""}) for place, group in enumerate(plot.groups)]
+    points = [point for panel in plot.panels for point in panel.points]
+    entries += [("front of the sound rows", SOUND)] * any(point.leads for point in points)
+    entries += [("front of all that are not suspect", OPEN)] * any(point.open != point.leads for point in points)
+    legend(figure, entries)
     return figure
 
 
@@ -96,10 +101,11 @@ def _front(axes: Any, panel: Front, groups: Sequence[str]) -> None:
     for point in panel.points:
         style = look(groups.index(point.group), "" if point.leads else CLEAN) | {"linestyle": ""}
         axes.plot([point.x], [point.y], zorder=3, **style)
-    best = sorted((point for point in panel.points if point.leads), key=lambda point: (point.x, point.y))
-    axes.step([p.x for p in best], [p.y for p in best], where="post", color="#777777", linewidth=1, zorder=2)
+    every = sorted((point for point in panel.points if point.open or point.leads), key=lambda point: (point.x, point.y))
+    for style, front in ((OPEN, [p for p in every if p.open]), (SOUND, [p for p in every if p.leads])):
+        axes.step([p.x for p in front], [p.y for p in front], where="post", zorder=2, **style)
     taken: list[tuple[float, float]] = []
-    for point in best:  # names that would lie on each other are left out
+    for point in sorted(every, key=lambda point: not point.leads):  # names that would lie on each other are left out
         if all(abs(point.y - y) > 6 for _, y in taken):
             axes.annotate(
                 printable(point.name), (point.x, point.y), (3, 5), textcoords="offset points", fontsize=7, zorder=4,

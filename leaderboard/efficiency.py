@@ -24,13 +24,16 @@ class Cost:
     unit: str
     of: Mapping[Name, float]
     compares: bool = True  # False: only within this machine, so that it makes no front
+    built: bool = False  # True: follows from the structure alone, whatever the training
 
 
 def costs(table: Table, measurements: Lines) -> list[Cost]:
     """Every cost that is known of some row of a grid; less is better."""
     measurements = list(measurements)
     sizes = (("Parameters", "", "parameters"), ("MACs", "", "macs"), ("Weights", "B", "weight_bytes"))
-    found = [_cost(table, name, unit, lambda row, key=key: row.size[key].values) for name, unit, key in sizes]
+    found = [
+        _cost(table, name, unit, lambda row, key=key: row.size[key].values, built=True) for name, unit, key in sizes
+    ]
     work = (("Training", "training"), ("Fine-tuning", "tuning"))
     found += [_cost(table, name, "", lambda row, key=key: row.work[key].values) for name, key in work]
     for name, unit, what in (("Training time", "s", "seconds"), ("Training energy", "J", "joules")):
@@ -41,13 +44,13 @@ def costs(table: Table, measurements: Lines) -> list[Cost]:
         runtime = NAMES[deployments.runtime]
         artifacts = {row.name: row.bytes.values for row in deployments.rows}
         times = {row.name: [timing.own["1"]["median"]] for row in deployments.rows if (timing := timing_of(row, known))}
-        found.append(_cost(table, f"Artifact, {runtime}", "B", lambda row, of=artifacts: of.get(row.name)))
+        found.append(_cost(table, f"Artifact, {runtime}", "B", lambda row, of=artifacts: of.get(row.name), built=True))
         found.append(_cost(table, f"Latency, {runtime}", "s", lambda row, of=times: of.get(row.name)))
     return [cost for cost in found if any(cost.of.values())]
 
 
-def _cost(table: Table, name: str, unit: str, values: Callable[[Row], Any], compares: bool = True) -> Cost:
-    return Cost(name, unit, {row.name: statistics.fmean(of) for row in table.rows if (of := values(row))}, compares)
+def _cost(table: Table, name: str, unit: str, values: Callable[[Row], Any], **more: bool) -> Cost:
+    return Cost(name, unit, {row.name: statistics.fmean(of) for row in table.rows if (of := values(row))}, **more)
 
 
 def _spent(row: Row, spent: Mapping[str, float]) -> list[float]:
@@ -59,6 +62,13 @@ def worth(table: Table, union: Column) -> dict[Name, float]:
     """Mean robust accuracy of the rows that nothing speaks against."""
     able = [row for row in table.rows if row.accuracy[union].values and not row.verdict.suspect]
     return {row.name: row.accuracy[union].mean for row in able}
+
+
+def fronts(table: Table, union: Column, cost: Cost) -> tuple[set[Name], set[Name]]:
+    """The rows on the front of the sound ones, and on that of all that nothing speaks against: it stays to be seen."""
+    value = worth(table, union)
+    sound = {row.name for row in table.rows if row.verdict.sound}
+    return front(cost.of, {name: share for name, share in value.items() if name in sound}), front(cost.of, value)
 
 
 def front(cost: Mapping[Name, float], value: Mapping[Name, float]) -> set[Name]:
@@ -73,9 +83,21 @@ def front(cost: Mapping[Name, float], value: Mapping[Name, float]) -> set[Name]:
     return {name for name in known if not beaten(name)}
 
 
-def relative(table: Table, cost: Cost, row: Row) -> float | None:
-    """The cost as a share of the dense row's; None for a dense row, or without one."""
-    dense = table.dense(row)
-    if dense is None or dense.compression == row.compression or not cost.of.get(dense.name):
+def reference(table: Table, cost: Cost, row: Row) -> Name | None:
+    """The dense row that a cost is compared with; None for a dense row, or in a grid without one.
+
+    It is of the same training: what another one takes says nothing of this one's compression. What the structure alone
+    decides is any dense row's.
+    """
+    plain = [compression.name for compression in table.grid.compressions if not compression.steps]
+    if not plain or row.compression in plain:
         return None
-    return cost.of[row.name] / cost.of[dense.name] if row.name in cost.of else None
+    own = (plain[0], row.training)
+    others = [name for name in cost.of if name[0] in plain] if cost.built else []
+    return own if own in cost.of else next(iter(others), own)
+
+
+def relative(table: Table, cost: Cost, row: Row) -> float | None:
+    """The cost as a share of the dense row's; None for a dense row, or where one of both is not known."""
+    dense = reference(table, cost, row)
+    return cost.of[row.name] / cost.of[dense] if row.name in cost.of and cost.of.get(dense) else None

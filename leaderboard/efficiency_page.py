@@ -8,7 +8,8 @@ from tabulate import tabulate
 from benchmark.claims import Measure
 from benchmark.claims import Row as Name
 from leaderboard.controls import Control, controls
-from leaderboard.efficiency import Cost, costs, front, relative, worth
+from leaderboard.efficiency import Cost, costs, fronts, reference, relative
+from leaderboard.estimate import Column
 from leaderboard.evidence import title
 from leaderboard.figures import CLEAN, Figures
 from leaderboard.rows import PASSES, passes
@@ -17,16 +18,17 @@ from leaderboard.table import Board, Row, Table
 from leaderboard.text import MISSING, SPACE, at, escape, quantity
 from leaderboard.wording import change, verdict
 
-FRONT = "◆"
+FRONT, OPEN = "◆", "◇"
 HOW = (
     "**Parameters, MACs, Weights**: of the network as judged; MACs for one image, weights as stored; in brackets the "
-    "share of the dense row's.",
+    "share of the dense row's, of work and seconds that of the same training's.",
     "**Training, Fine-tuning**: passes × MACs, forward and backward passes of images counted alike, those of the "
     "training's own attack included: of all trainings, and of those after the first. Of a control only those since its "
     "weights were drawn. **Training time**: of this machine, and not comparable with another's. **Training energy**: "
     "of the whole processor, by its own counter, where there is one.",
-    f"**{FRONT}**: on the Pareto front of robust accuracy and this cost: no other row is at least as robust for at "
-    "most as much, and better in one of the two. Suspect rows take no part.",
+    f"**{FRONT}**: on the Pareto front of robust accuracy and this cost: no other sound row is at least as robust for "
+    f"at most as much, and better in one of the two. **{OPEN}**: on that of all rows but the suspect ones, so that it "
+    "is open whether it will stand.",
     "**Crafting passes**: what crafting a row's examples took, mean over seeds; examples that rows share count in "
     "each of them.",
 )
@@ -38,8 +40,7 @@ def efficiency(board: Board, table: Table, measurements: Iterable[Mapping[str, A
     if not found:
         return []
     unions = table.middles[:1]  # a board of artifacts alone has none
-    value = worth(table, unions[0]) if unions else {}
-    fronts = {cost.name: front(cost.of, value) if cost.compares else set() for cost in found}
+    marks = {cost.name: _marks(table, unions[0], cost) if unions and cost.compares else {} for cost in found}
     heads = ["Compression", "Training"] + [f"Robust @ {at(board.suite, table, union)}" for union in unions]
     heads += [_head(cost) for cost in found] + [PASSES]
     lines = []
@@ -47,11 +48,17 @@ def efficiency(board: Board, table: Table, measurements: Iterable[Mapping[str, A
         line = [escape(row.compression), escape(row.training)]
         robust = [row.accuracy[union] for union in unions]
         line += [f"{100 * one.mean:.1f}" if one.values else MISSING for one in robust]
-        line += [shown(table, cost, row) + f"{SPACE}{FRONT}" * (row.name in fronts[cost.name]) for cost in found]
+        line += [shown(table, cost, row) + marks[cost.name].get(row.name, "") for cost in found]
         lines.append([*line, passes(None)(row)])
     sides = ["left", "left"] + ["right"] * (len(heads) - 2)
     heads = [escape(head) for head in heads]
     return ["### Efficiency", tabulate(lines, heads, tablefmt="pipe", disable_numparse=True, colalign=sides)]
+
+
+def _marks(table: Table, union: Column, cost: Cost) -> dict[Name, str]:
+    """What stands behind the cost of a row on a front."""
+    sound, every = fronts(table, union, cost)
+    return dict.fromkeys(every, f"{SPACE}{OPEN}") | dict.fromkeys(sound, f"{SPACE}{FRONT}")
 
 
 def _head(cost: Cost) -> str:
@@ -74,9 +81,11 @@ def amount(cost: Cost, row: Row) -> str:
 
 
 def of_dense(table: Table, cost: Cost, row: Row) -> str:
-    """The share of the dense row's; nothing for a dense row."""
-    share = relative(table, cost, row)
-    return "" if share is None else f"{100 * share:.3g}{SPACE}%"
+    """The share of the dense row's; nothing for a dense row, a dash where the dense row's is not known."""
+    share, dense = relative(table, cost, row), reference(table, cost, row)
+    if share is not None:
+        return f"{100 * share:.3g}{SPACE}%"
+    return MISSING if dense and row.name in cost.of and dense not in cost.of else ""
 
 
 def beside_controls(board: Board, table: Table, figures: Figures) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.types import Grid, Recipe, Training, canonical
-from leaderboard.efficiency import costs, front, worth
+from leaderboard.efficiency import costs, fronts, worth
 from leaderboard.estimate import Estimate
 from leaderboard.table import Board, Table
 from leaderboard.text import NORM, at
@@ -50,7 +50,8 @@ class Point:
     group: str
     x: float
     y: float
-    leads: bool  # on the front
+    leads: bool  # on the front of the sound rows
+    open: bool  # on the front of all rows that are not suspect
 
 
 @dataclass(frozen=True)
@@ -194,8 +195,11 @@ def _fronts(board: Board, table: Table, measurements: Iterable[Mapping[str, Any]
     for cost in costs(table, measurements):
         known = [name for name in value if cost.of.get(name)]  # above zero: the axis is logarithmic
         if cost.compares and known and max(map(cost.of.get, known)) > ALIKE * min(map(cost.of.get, known)):
-            best = front(cost.of, value)
-            points = [Point(name[0], name[1], cost.of[name], 100 * value[name], name in best) for name in known]
+            sound, every = fronts(table, union, cost)
+            points = [
+                Point(name[0], name[1], cost.of[name], 100 * value[name], name in sound, name in every)
+                for name in known
+            ]
             panels.append(Front(cost.name, cost.unit, tuple(points)))
     title = f"Robust accuracy (union @ {at(board.suite, table, union)}) over cost"
     groups = tuple(training.name for training in table.grid.trainings)

@@ -11,7 +11,9 @@ from leaderboard.controls import controls, pairs
 from leaderboard.efficiency import costs, front
 from leaderboard.match import place
 from leaderboard.paired import mcnemar
+from leaderboard.plots import plots
 from leaderboard.table import build
+from leaderboard.verdict import Verdict
 from tests.synthetic_records import PRUNE, STANDARD, every, grid, page, record, suite, tables
 
 ANEW = Recipe("compression", "reinitialise")
@@ -28,7 +30,7 @@ def measurement(key: str, seconds: float, joules: float | None = None) -> dict:
 
 def test_work_is_passes_times_macs_of_every_training():
     of = suite()
-    rows = {(row["Compression"], row["Training"]): row for row in efficiency(page(of, every(of)).replace(" ◆", ""))}
+    rows = {(row["Compression"], row["Training"]): row for row in efficiency(page(of, every(of)).replace(" ◇", ""))}
     whole, tuning = "Training (passes × MACs)", "Fine-tuning (passes × MACs)"
     assert rows["dense", "plain"][whole] == "12 G"  # (1,000 + 500) × 8 M
     assert rows["dense", "tuned"][whole] == "13.6 G" and rows["dense", "tuned"][tuning] == "1.6 G"
@@ -55,6 +57,45 @@ def test_energy_is_that_of_trainings_that_were_all_counted():
     known = [measurement("train plain", 100.0, 900.0), measurement("tune prune-50 plain 0", 20.0)]
     (energy,) = [cost for cost in costs(build(of, every(of)).tables[0], known) if cost.unit == "J"]
     assert energy.of == {("dense", "plain"): 900.0} and not energy.compares
+
+
+def test_work_and_seconds_are_never_a_share_of_another_trainings():
+    of = suite()
+    whole = every(of)
+    lines = [line for line in whole if (line["compression"], line["training"]) != ("dense", "tuned")]
+    known = [measurement(key, 10.0) for key in {one["key"] for line in whole for one in line["spent"]}]
+    text = page(of, lines, known).replace(" ◇", "")
+    rows = {(row["Compression"], row["Training"]): row for row in efficiency(text)}
+    assert rows["prune-50", "tuned"]["Training (passes × MACs)"] == "12.4 G (—)"
+    assert rows["prune-50", "tuned"]["Training time"] == "30 s (—)"
+    assert rows["prune-50", "tuned"]["Parameters"] == "250 k (25 %)"  # of any dense row: training adds none
+    assert rows["prune-50", "plain"]["Training (passes × MACs)"] == "12.2 G (102 %)"
+    assert rows["prune-50", "plain"]["Training time"] == "20 s (200 %)"
+
+
+def test_rows_that_are_not_sound_are_on_an_open_front():
+    of = suite(seeds=(0,))
+    stand = {("dense", "plain"): 5, ("dense", "tuned"): 6, ("prune-50", "plain"): 4, ("prune-50", "tuned"): 3}
+    count = {place(line): stand[line["compression"], line["training"]] for line in every(of)}
+    board = build(of, [record(of, cell, "1" * n + "0" * (10 - n)) for cell, n in count.items()])
+    (table,) = board.tables
+    words = {("dense", "plain"): "sound", ("prune-50", "tuned"): "sound", ("prune-50", "plain"): "unverified"}
+    rows = tuple(replace(row, verdict=Verdict(words.get(row.name, "suspect"))) for row in table.rows)
+    board = replace(board, tables=(replace(table, rows=rows),))
+    text = markdown.page(board, [], [])
+    shown = {(row["Compression"], row["Training"]): row["MACs"].replace("\u00a0", " ") for row in efficiency(text)}
+    assert shown == {
+        ("dense", "plain"): "8 M ◆",  # of all but the suspect one, the most robust
+        ("prune-50", "tuned"): "1 M (12.5 %) ◆",  # beaten by a row that may not be what it seems
+        ("prune-50", "plain"): "1 M (12.5 %) ◇",
+        ("dense", "tuned"): "8 M",
+    }
+    points = {(one.name, one.group): one for one in plots(board, board.tables[0], [])["pareto"].panels[1].points}
+    assert {name: (one.leads, one.open) for name, one in points.items()} == {
+        ("dense", "plain"): (True, True),
+        ("prune-50", "tuned"): (True, False),
+        ("prune-50", "plain"): (False, True),
+    }
 
 
 @pytest.mark.parametrize("seed", range(20))

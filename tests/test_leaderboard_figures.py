@@ -51,7 +51,7 @@ def test_worst_class_is_that_of_the_weakest_attack_at_the_lower_middle_epsilon()
 
 
 def test_sizes_stand_beside_the_dense_rows():
-    rows = tables(page(suite(), every(suite())).replace(" ◆", ""))[2]
+    rows = tables(page(suite(), every(suite())).replace(" ◇", ""))[2]
     assert [rows[0][name] for name in ("Parameters", "MACs", "Weights")] == ["1 M", "8 M", "4 MB"]
     assert [rows[2][name] for name in ("Parameters", "MACs", "Weights")] == [
         "250 k (25 %)",

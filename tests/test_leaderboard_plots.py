@@ -70,7 +70,8 @@ def test_fronts():
     assert isinstance(plot, Fronts) and [panel.title for panel in plot.panels][:3] == ["Parameters", "MACs", "Weights"]
     points = {(point.name, point.group): point for point in plot.panels[0].points}
     assert points["prune-50", "tuned"].x == 250_000 and points["prune-50", "tuned"].y == 50.0
-    assert {name for name, point in points.items() if point.leads} == {("dense", "tuned"), ("prune-50", "tuned")}
+    assert {name for name, point in points.items() if point.open} == {("dense", "tuned"), ("prune-50", "tuned")}
+    assert not any(point.leads for point in points.values())  # no row is sound
 
 
 def test_what_a_board_cannot_fill_is_not_drawn():
