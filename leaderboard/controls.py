@@ -4,7 +4,7 @@ A compression has found something only if it beats that (Liu et al., 2019): with
 much work (scratch-B). The suite says which; the page prints how much work each took.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmark.claims import Measure, Row
@@ -18,8 +18,9 @@ from leaderboard.statistics import holm
 
 @dataclass(frozen=True)
 class Control:
-    """A row minus its control, on the seeds that both have; `p` is corrected over the grid's controls."""
+    """A row of a grid minus its control, on the seeds that both have; `p` is corrected over the board's controls."""
 
+    grid: str
     row: Row
     control: Row
     measure: Measure
@@ -28,17 +29,21 @@ class Control:
     p: float
 
 
-def controls(figures: Figures) -> list[Control]:
-    """Every row that has a control in its grid, in clean accuracy and in the unions at the headline ε."""
+def controls(figures: Sequence[Figures]) -> list[Control]:
+    """Of all grids of a board, every row that has a control in its grid, in clean accuracy and in the unions at the
+    headline ε."""
     found = [
-        (row, control, measure, pair)
-        for row, control in pairs(figures.grid)
-        for measure in (CLEAN, *headlines(figures.grid))
-        if (pair := paired(figures.outcomes(control, measure), figures.outcomes(row, measure), figures.n))
+        (one, row, control, measure, pair)
+        for one in figures
+        for row, control in pairs(one.grid)
+        for measure in (CLEAN, *headlines(one.grid))
+        if (pair := paired(one.outcomes(control, measure), one.outcomes(row, measure), one.n))
     ]
     corrected = holm([pair.p for *_, pair in found])
-    delta = figures.grid.delta / 100
-    return [Control(*one, decide(one[-1], delta, p), p) for one, p in zip(found, corrected, strict=True)]
+    return [
+        Control(of.grid.name, *names, pair, decide(pair, of.grid.delta / 100, p), p)
+        for (of, *names, pair), p in zip(found, corrected, strict=True)
+    ]
 
 
 def pairs(grid: Grid) -> Iterator[tuple[Row, Row]]:

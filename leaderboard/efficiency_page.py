@@ -91,8 +91,9 @@ def of_dense(table: Table, cost: Cost, row: Row) -> str:
 def beside_controls(board: Board, table: Table, figures: Figures) -> list[str]:
     """The rows that have a control of their own structure, as Markdown blocks."""
     found: dict[tuple[Name, Name], list[Control]] = {}
-    for one in controls(figures):
-        found.setdefault((one.row, one.control), []).append(one)
+    for one in controls(board.figures):
+        if one.grid == table.grid.name:
+            found.setdefault((one.row, one.control), []).append(one)
     if not found:
         return []
     measures = [CLEAN, *headlines(figures.grid)]
@@ -108,7 +109,7 @@ def beside_controls(board: Board, table: Table, figures: Figures) -> list[str]:
     about = (
         "The row minus its *control*: a network of the same structure whose weights were drawn anew and trained from "
         "scratch, with the work that is given as a multiple of the row's. *better*: the compression has kept something "
-        "that the structure alone does not give. Holm over the grid's controls."
+        "that the structure alone does not give. Holm over the board's controls."
     )
     return ["### Beside a re-initialised network of the same structure", drawn, about]
 

@@ -16,8 +16,9 @@ from leaderboard.wording import change, verdict
 UNION = "Robust accuracy (union)"
 HOW = (
     "**Intervals** are of 95 %: for one network Wilson's, over the choice of test images; over several training seeds "
-    "Student's t of the seeds' spread and the images' binomial error together, each row's spread by itself (not pooled "
-    "over rows, which share their dense networks and do not spread alike).",
+    "Wilson's with the seeds' spread added to the images' binomial error, by Cochran and Cox's t (1957): the quantiles "
+    "of Student's t and of the normal, weighted by the two variances. Each row's spread is its own (not pooled over "
+    "rows, which share their dense networks and do not spread alike).",
     "**Δ to dense**: the row minus the dense row of the same training and seed, image by image, in points. *better*, "
     "*worse*: p < .05 after Holm's correction over all of the board's Δ. *same within ±δ*: the 90 % interval lies "
     "inside ±δ (two one-sided tests); δ is the suite's, given before the run. *undecided*: neither is shown.",

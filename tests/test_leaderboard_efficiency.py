@@ -137,10 +137,15 @@ def test_a_row_beside_its_control():
     of = controlled()
     robust = {"pruned": "1111111000", "scratch": "0000001000"}
     lines = [record(of, place(line), robust.get(line["compression"], "1111110000")) for line in every(of)]
-    (clean, union, *_) = controls(build(of, lines).figures[0])
+    (clean, union, *_) = controls(build(of, lines).figures)
     assert (clean.row, clean.control) == (union.row, union.control) == (("pruned", "plain"), ("scratch", "plain"))
     assert union.difference.estimate == pytest.approx(0.6) and clean.difference.estimate == 0
     assert union.p == pytest.approx(min(1, 4 * mcnemar(0, 6)))  # Holm: the smaller of four is multiplied by four
+    two = replace(of, grids=(*of.grids, replace(of.grids[0], name="again")))
+    again = [line | {"grid": name} for line in lines for name in ("digits", "again")]
+    found = controls(build(two, again).figures)
+    assert [one.grid for one in found] == ["digits"] * 4 + ["again"] * 4
+    assert found[1].p == pytest.approx(min(1, 8 * mcnemar(0, 6)))  # over the board, not the grid
     text = markdown.page(build(of, lines), [], []).replace("\u00a0", " ")
     table = next(table for table in tables(text) if "Control" in table[0])
     assert [line["Compression"] for line in table] == ["pruned", "pruned"]
