@@ -24,7 +24,8 @@ HOW = (
     "inside ±δ (two one-sided tests); δ is the suite's, given before the run. *undecided*: neither is shown.",
     "**Bold**: a sound row with all of its seeds that is not significantly worse than the one of the highest mean "
     "(paired, Holm over the grid's rows).",
-    "**Decided by**: the attack that leaves the least on its own, and what the others take beyond it, in points.",
+    "**Decided by**: the attack or check that breaks the most on its own (a check is shown only what stands before "
+    "it), and what all others take beyond it, in points.",
 )
 
 
@@ -42,7 +43,7 @@ def how_sure(suite: Suite, figures: Figures, found: Significance) -> list[str]:
         line = [escape(row[0]), escape(row[1])]
         for measure in measures:
             line += [_compared(found, grid.name, row, measure, grid.delta)]
-            line += [_decider(figures, row, measure)] * (measure in unions)
+            line += [_decider(figures, row, measure)] if measure in unions else []
         lines.append(line)
     drawn = tabulate(lines, heads, tablefmt="pipe", disable_numparse=True)
     few = ["With one or two seeds Δ speaks of the networks that were trained, not of a method."]
@@ -69,7 +70,8 @@ def _decider(figures: Figures, row: Row, measure: Measure) -> str:
     if decider is None:
         return MISSING
     more = 100 * (decider.alone - decider.union)
-    return escape(decider.attack) + (f", others −{more:.1f}" if more >= 0.05 else "")
+    check = " (check)" * decider.check
+    return escape(decider.name) + check + (f", others −{more:.1f}" if more >= 0.05 else "")
 
 
 def claims_section(suite: Suite, figures: Sequence[Figures], registered: Mapping[str, int] | None) -> list[str]:

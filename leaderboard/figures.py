@@ -15,9 +15,10 @@ CLEAN = Measure()
 
 @dataclass(frozen=True)
 class Decider:
-    """The attack that leaves the least of a row, on the mean over the seeds of a union; all are shares."""
+    """The attack or check that leaves the least of a row, on the mean over the seeds of a union; all are shares."""
 
-    attack: str
+    name: str
+    check: bool
     alone: float  # accuracy under it
     union: float  # accuracy under all
 
@@ -103,17 +104,27 @@ class Figures:
         ]
 
     def decider(self, row: Row, union: Measure) -> Decider | None:
-        """Which attack decided a union; None where there is no union, or but one attack."""
-        whole, names = self.by_attacks(row, union), self.united(union)
-        if not whole or len(names) < 2:
+        """What decided a union; None where there is no union, or but one attack and no check that broke anything.
+
+        A check was shown only what stood before it; what it left of the images that are right when clean is all that it
+        did not break.
+        """
+        whole, clean = self.outcomes(row, union), self.outcomes(row, CLEAN)
+        found: dict[tuple[str, bool], dict[int, int]] = {}
+        for name in self.united(union) if whole else ():
+            found[name, False] = self.outcomes(row, Measure(name, union.norm, union.eps))
+        for seed in whole:
+            for check in self.checked.of(row, seed):
+                if lost := broken([check], union.norm, union.eps.value):
+                    found.setdefault((check["check"], True), dict(clean))[seed] &= ~lost
+        if len(found) < 2:
             return None
 
         def mean(outcomes: Mapping[int, int]) -> float:
             return sum(outcomes[seed].bit_count() for seed in whole) / (self.n * len(whole))
 
-        alone = {name: mean(self.outcomes(row, Measure(name, union.norm, union.eps))) for name in names}
-        first = min(alone, key=alone.__getitem__)
-        return Decider(first, alone[first], mean(whole))
+        first = min(found, key=lambda of: mean(found[of]))
+        return Decider(*first, mean(found[first]), mean(whole))
 
 
 def _by_network(found: Mapping[Place, Record]) -> Networks:

@@ -252,7 +252,7 @@ def test_figures_name_the_attack_that_decided_a_union():
     figures = evidence({})
     union = Measure(None, "inf", LARGE)
     found = figures.decider(("half", A), union)
-    assert found.attack == "pgd-20"
+    assert found.name == "pgd-20" and not found.check
     robust = [figures.outcomes(("half", A), Measure(name, "inf", LARGE)) for name in ("pgd-20", "one")]
     both = [left & right for left, right in zip(robust[0].values(), robust[1].values(), strict=True)]
     assert list(figures.outcomes(("half", A), union).values()) == both
