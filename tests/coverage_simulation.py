@@ -5,11 +5,15 @@
 An image i is right under seed s when √a·A_s + √b·B_i + √(1 − a − b)·E_si < Φ⁻¹(μ), all standard normal: crossed effects
 of seeds and images whose expected accuracy is exactly μ, whatever the shares a of the seeds and b of the images are.
 In a pair of rows both are judged on the same B, and a share r of the seed's effect is common to both.
+
+Exit status: 0, every interval covers at no less than nominal − 2 points and every test is wrong at no more than its α
++ 2 points (of 1,000 simulations themselves 0.7 is one standard error); 1, one does not, and it is named.
 """
 
 import argparse
 import math
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -18,9 +22,11 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from leaderboard.paired import FEW, Paired, decide
-from leaderboard.statistics import LEVEL, accuracy
+from leaderboard.statistics import ALPHA, LEVEL, accuracy
 
 SEEDS = (2, 3, 5)
+SLACK = 0.02  # that coverage may fall short of its level, and a test's errors exceed theirs
+WRONG = ("false differs", "false same")
 CHUNK = 100  # simulations at once: what fits a processor's cache
 
 
@@ -62,6 +68,9 @@ class World:
             lost, gained = (dense & ~row).sum(2).tolist(), (row & ~dense).sum(2).tolist()
             found += [Paired(tuple(x), tuple(y), self.n) for x, y in zip(lost, gained, strict=True)]
         return found
+
+
+Found = tuple[World, dict[str, float]]  # a truth, and how often what
 
 
 def cover(world: World, seeds: int, simulations: int, rng: np.random.Generator) -> dict[str, float]:
@@ -114,25 +123,41 @@ def paired_worlds(seeds: int, delta: float) -> list[World]:
     return list(dict.fromkeys(worlds))
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; the exit status is described above."""
     parser = argparse.ArgumentParser(prog="python -m tests.coverage_simulation", description=__doc__.split("\n")[0])
     parser.add_argument("--simulations", type=int, default=1000, help="of each truth (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the simulation (default: %(default)s)")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
+    if asked.simulations < CHUNK:
+        parser.error(f"--simulations {asked.simulations}: must be at least {CHUNK}")
     rng, delta = np.random.default_rng(asked.seed), 0.02
+    wrong: list[str] = []
     for seeds in SEEDS:
-        _table(
-            f"Accuracy, {seeds} seeds: {LEVEL:.0%} intervals",
-            [(world, cover(world, seeds, asked.simulations, rng)) for world in accuracy_worlds()],
-        )
+        lines = [(world, cover(world, seeds, asked.simulations, rng)) for world in accuracy_worlds()]
+        _table(f"Accuracy, {seeds} seeds: {LEVEL:.0%} intervals", lines)
+        wrong += faults(f"accuracy, {seeds} seeds", lines)
     for seeds in SEEDS:
-        _table(
-            f"Difference of two rows, {seeds} seeds{' (these networks)' if seeds < FEW else ''}; δ = {delta:g}",
-            [(world, judge(world, delta, seeds, asked.simulations, rng)) for world in paired_worlds(seeds, delta)],
-        )
+        lines = [(world, judge(world, delta, seeds, asked.simulations, rng)) for world in paired_worlds(seeds, delta)]
+        few = " (these networks)" if seeds < FEW else ""
+        _table(f"Difference of two rows, {seeds} seeds{few}; δ = {delta:g}", lines)
+        wrong += faults(f"difference, {seeds} seeds", lines)
+    for line in wrong:
+        print(line)
+    return int(bool(wrong))
 
 
-def _table(title: str, lines: list[tuple[World, dict[str, float]]]) -> None:
+def faults(what: str, lines: Sequence[Found]) -> list[str]:
+    """A line for each rate that is not as it should be."""
+    found = []
+    for world, rates in lines:
+        where = f"{what}, {world}"
+        found += [f"{where}: covers {rates['covers']:.3f}"] * (rates["covers"] < LEVEL - SLACK)
+        found += [f"{where}: {name} {rates[name]:.3f}" for name in WRONG if rates.get(name, 0.0) > ALPHA + SLACK]
+    return found
+
+
+def _table(title: str, lines: Sequence[Found]) -> None:
     print(f"\n{title}")
     names = list(dict.fromkeys(name for _, found in lines for name in found))
     print("".join(f"{name:>8}" for name in ("μ", "seeds", "images", "n", "Δ")), *(f"{name:>14}" for name in names))
@@ -145,4 +170,4 @@ def _table(title: str, lines: list[tuple[World, dict[str, float]]]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

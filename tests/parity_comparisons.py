@@ -37,7 +37,8 @@ class Comparison:
     """An attack in a norm, by everybody.
 
     most: examples, at most; seeds: runs of each, if more is to be learnt from several. thresholded: peers that look for
-    any example within ε rather than for the nearest, so that their distances say nothing.
+    any example within ε rather than for the nearest, so that their distances say nothing. equal: peers that do the same
+    so exactly that robust accuracy may not differ by more than half a point, in either way.
     """
 
     attack: str
@@ -47,6 +48,7 @@ class Comparison:
     most: int | None = None
     seeds: int = 1
     thresholded: frozenset[str] = frozenset()
+    equal: frozenset[str] = frozenset()
 
     @property
     def part(self) -> str:
@@ -170,12 +172,12 @@ def _auto_attack(norm: str) -> Comparison:
         "torchattacks, 100 steps": torchattacks_ensemble,
         "torchattacks": by_torchattacks("AutoAttack", normed=True),
     }
-    return Comparison("autoattack", norm, "autoattack", peers)
+    return Comparison("autoattack", norm, "autoattack", peers, equal=frozenset({"torchattacks, 100 steps"}))
 
 
 def _auto_attack_of_few_steps(norm: str) -> Comparison:
     peers = {OURS: ours("autoattack", steps=10), "torchattacks": by_torchattacks("AutoAttack", normed=True)}
-    return Comparison("autoattack, 10 steps", norm, "autoattack", peers)
+    return Comparison("autoattack, 10 steps", norm, "autoattack", peers, equal=frozenset({"torchattacks"}))
 
 
 COMPARISONS = [

@@ -19,6 +19,9 @@ from tests.speed.ledger import Ledger, Line
 from tests.speed.tables import table
 
 ALPHA = 0.01  # of each comparison, by itself
+WEAKER = "WEAKER"
+NOTHING = "nothing has been compared"
+NEAR = 0.5  # points of robust accuracy that peers which do the same may lie apart
 SAME = 1e-3  # distances that differ by less than a thousandth differ by rounding
 HEADERS = ("network", "attack", "norm", "ε", "n", "seeds", "by", "robust %", "median norm")
 HEADERS += ("ours against it", "ours weaker on", "stronger on", "p", "ours is", "passes an example", "s")
@@ -45,7 +48,7 @@ class Paired:
     def verdict(self) -> str:
         if self.p >= ALPHA:
             return "level"
-        return "WEAKER" if self.weaker > self.stronger else "stronger"
+        return WEAKER if self.weaker > self.stronger else "stronger"
 
 
 def paired(ours: list[Line], theirs: list[Line], by_distance: bool) -> Paired:
@@ -67,7 +70,29 @@ def report(ledger: Ledger) -> str:
             by = ledger.of(comparison.part, network)
             if OURS in by:
                 rows += [_row(comparison, network, who, lines, by[OURS]) for who, lines in by.items()]
-    return table(HEADERS, rows) if rows else "nothing has been compared"
+    return table(HEADERS, rows) if rows else NOTHING
+
+
+def against(comparison: Comparison, who: str, lines: list[Line], ours: list[Line]) -> Paired:
+    """Ours beside one peer, on the seeds that both have."""
+    return paired(ours[: len(lines)], lines[: len(ours)], comparison.minimum and who not in comparison.thresholded)
+
+
+def faults(ledger: Ledger) -> list[str]:
+    """A line for each peer that ours is weaker than, or too far from; none if parity holds."""
+    found = []
+    for comparison in COMPARISONS:
+        for network in ledger.networks("ground"):
+            by = ledger.of(comparison.part, network)
+            for who, lines in by.items() if OURS in by else ():
+                if who == OURS:
+                    continue
+                one, where = against(comparison, who, lines, by[OURS]), f"{network}, {comparison.part}"
+                if one.verdict == WEAKER:
+                    found.append(f"{where}: ours is weaker than {who} (p = {one.p:.2g})")
+                elif who in comparison.equal and abs(one.shift) > NEAR:
+                    found.append(f"{where}: ours is {one.shift:+.1f} points from {who}, more than {NEAR}")
+    return found
 
 
 def _row(comparison: Comparison, network: str, who: str, lines: list[Line], ours: list[Line]) -> list[str | None]:
@@ -80,7 +105,7 @@ def _row(comparison: Comparison, network: str, who: str, lines: list[Line], ours
     if who == OURS:
         cells += [None] * 5
     else:
-        found = paired(ours[: len(lines)], lines[: len(ours)], by_distance)
+        found = against(comparison, who, lines, ours)
         unit = "%" if by_distance else "points"
         told = f"{found.p:.2g}" if found.p < 1 else "1"
         cells += [f"{found.shift:+.1f} {unit}", str(found.weaker), str(found.stronger), told, found.verdict]

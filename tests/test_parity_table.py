@@ -79,6 +79,34 @@ def test_the_table_has_a_row_for_each_implementation():
     assert (told[3]["median norm"], told[3]["ours against it"]) == ("0.2000", "-50.0 %")
 
 
+@pytest.mark.parametrize(
+    ("part", "peer", "theirs", "status", "says"),
+    [
+        ("pgd, inf", "ART", 32, 0, ""),
+        ("pgd, inf", "ART", 20, 1, "cnn, standard, pgd, inf: ours is weaker than ART"),
+        ("pgd, inf", "ART", 40, 0, ""),  # ours is the stronger
+        ("autoattack, inf", "torchattacks, 100 steps", 33, 1, "ours is -2.5 points from torchattacks, 100 steps"),
+        ("autoattack, inf", "torchattacks", 33, 0, ""),  # of fewer steps
+        ("autoattack, 10 steps, 2", "torchattacks", 31, 1, "ours is +2.5 points from torchattacks"),
+    ],
+)
+def test_the_exit_status_says_whether_parity_holds(tmp_path, capsys, part, peer, theirs, status, says):
+    path = tmp_path / "parity.jsonl"
+    ledger = Ledger(path)
+    ledger.begin("cnn, standard", {"weights": "0"})
+    ledger.add(part, "cnn, standard", "ours", 0, **outcomes(first(32)))
+    ledger.add(part, "cnn, standard", peer, 0, **outcomes(first(theirs)))
+    assert main(["--report", str(path)]) == status
+    told = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("|")]
+    assert len(told) == status and all(says in line for line in told)
+
+
+def test_nothing_compared_is_no_parity(tmp_path):
+    path = tmp_path / "parity.jsonl"
+    Ledger(path).begin("cnn, standard", {"weights": "0"})
+    assert main(["--report", str(path)]) == 1
+
+
 @pytest.mark.filterwarnings("default")  # of the peers, not of ours
 def test_the_command_goes_on_where_it_stopped(tmp_path, cache, capsys):
     out = tmp_path / "parity.jsonl"

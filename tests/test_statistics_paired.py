@@ -128,7 +128,7 @@ def test_the_paired_test_keeps_its_level_and_same_is_claimed_only_when_it_is(see
     none = World(0.1, 0.005, 0.95, 2000, 0.0, r=float(few))
     edge = World(0.1, 0.0 if few else 0.005, 0.95, 2000, 0.02)
     found = judge(none, 0.02, seeds, 1000, rng)
-    strays = 4 * (0.05 * 0.95 / 1000) ** 0.5
-    assert found["false differs"] <= 0.05 + strays and found["covers"] >= 0.93 - strays
+    strays = 1.5 * (0.05 * 0.95 / 1000) ** 0.5  # of the simulation itself, in standard errors: a point
+    assert found["false differs"] <= 0.05 + strays and found["covers"] >= 0.93
     assert judge(edge, 0.02, seeds, 1000, rng)["false same"] <= 0.05 + strays
     assert judge(World(0.1, 0, 0.95, 2000, 0.0), 0.02, seeds, 200, rng)["same"] > 0.8  # not by never claiming it
