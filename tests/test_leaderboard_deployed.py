@@ -67,7 +67,7 @@ def measured(*keys: str, busy=(0.0, 0.1), dense=None, faster=1.0) -> dict:
         times = TIMES | {"median": own, "rounds": [own] * 20}
         artifacts.append({"deployment": key, "memory": 80_000_000, "1": times, "64": dict(times)})
     latency = {"runtime": "openvino", "version": "1", "threads": 2, "busy": list(busy), "dense": dense}
-    line = {"stage": "latency", "key": "k", "label": "l", "seconds": 1.0, "bytes": 10, "machine": {}}
+    line = {"stage": "latency", "key": "k", "label": "l", "seconds": 1.0, "joules": None, "bytes": 10, "machine": {}}
     return line | {"latency": latency | {"artifacts": artifacts}}
 
 
