@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from leaderboard.pictures import pictures
 from leaderboard.records import EXAMPLE, HOLE, MEASUREMENT, Schema, default_out, read, save
 from leaderboard.table import Table, build
 from leaderboard.text import MISSING, SPACE, at, of_seeds, percent, printable, quantity, subset
+from leaderboard.verdict import SOUND, SUSPECT, UNVERIFIED
 from leaderboard.webpage import document
 
 ROWS = 15  # of a grid, on a terminal
@@ -64,16 +66,18 @@ def _short_table(suite: Suite, table: Table) -> str:
         cells += [
             quantity(row.size[name].mean, unit) if row.size[name].values else MISSING for name, unit in SIZES.items()
         ]
+        cells.append(str(row.verdict))
         lines.append([printable(cell.replace(SPACE, " ")) for cell in cells])
     heads = ["compression", "training", "clean %"]
     heads += [printable(f"robust % @ {at(suite, table, column)}") for column in columns]
-    heads += ["parameters", "weights"]
-    sides = ["left", "left"] + ["right"] * (len(heads) - 2)
+    heads += ["parameters", "weights", "verdict"]
+    sides = ["left", "left"] + ["right"] * (len(heads) - 3) + ["left"]
     drawn = tabulate(lines, heads, tablefmt="simple", disable_numparse=True, colalign=sides)
     more = len(table.rows) - ROWS
     last = [f"… and {more} more in leaderboard.md"] if more > 0 else []
-    sound = sum(row.verdict.sound for row in table.rows)
-    trust = f"{sound} of {len(table.rows)} rows are sound" if sound else "unverified, so not ranked"
+    words = Counter(row.verdict.word for row in table.rows)
+    trust = ", ".join(f"{words[word]} {word}" for word in (SOUND, SUSPECT, UNVERIFIED) if words[word])
+    trust += "" if words[SOUND] else ", so not ranked"
     about = f"{printable(table.grid.name)}: {subset(table)}; {trust}"
     return "\n".join([about, drawn, *last])
 
@@ -86,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. 0: rendered; 2: the request is wrong, in one line."""
     parser = argparse.ArgumentParser(prog="python -m leaderboard.render", description=__doc__)
     parser.add_argument("suite", type=Path, help="a suite file that has been run")
-    parser.add_argument("--out", type=Path, help="the folder of its results (default: results/SUITE)")
+    parser.add_argument("--out", type=Path, help="the folder of its results (default: results/FILE)")
     parser.add_argument("--plugins", type=Path, action="append", default=[], metavar="DIR", help="more plugins")
     asked = parser.parse_args(arguments)
     out = asked.out or default_out(asked.suite)

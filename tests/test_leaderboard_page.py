@@ -203,9 +203,22 @@ def test_headline_is_short():
     many = tuple(Compression(f"c{i}") for i in range(9))
     of = suite(grid(compressions=many))
     text, clean, robust = render.headline(of, every(of)), re.escape(shown(8, 8)), re.escape(shown(6, 6))
-    assert text.startswith("digits: 10 test images; unverified, so not ranked")
+    assert text.startswith("digits: 10 test images; 18 unverified, so not ranked")
     assert len(text.splitlines()) == 1 + 2 + 15 + 1 and text.endswith("… and 3 more in leaderboard.md")
     assert re.search(rf"c0 +plain +{clean} +{robust} +{robust} +1 M +4 MB", text)
+
+
+def test_the_headline_has_the_boards_verdicts():
+    of, fell = suite(), {"audit": {"pairs": 200, "broken": 5, "independent": True}}
+    lines = [line | (fell if line["steps"] and not line["after"] else {}) for line in every(of)]
+    first, _, _, *rows = render.headline(of, lines).splitlines()
+    assert first.endswith("; 1 suspect, 3 unverified, so not ranked")
+    said = {tuple(row.split()[:2]): row for row in rows}
+    board = tables(page(of, lines))[0]
+    assert len(said) == len(board) == 4
+    for row in board:
+        assert said[row["Compression"], row["Training"]].endswith(f" {row['Verdict']}")
+    assert said["prune-50", "plain"].endswith(" suspect (not monotone in ε)")
 
 
 SUITE = """\
