@@ -159,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("suite", type=Path, help="a suite file that has been run")
     parser.add_argument("--grid", help="which grid (default: the first)")
     parser.add_argument("--row", metavar="COMPRESSION/TRAINING", help="which row")
-    parser.add_argument("--out", type=Path, help="the folder of its results (default: results/SUITE)")
+    parser.add_argument("--out", type=Path, help="the folder of its results (default: results/FILE)")
     parser.add_argument("--store", type=Path, default=Path("results") / "store", help="default: %(default)s")
     parser.add_argument("--data", type=Path, action="append", default=[], metavar="DIR", help="look here first")
     parser.add_argument("--plugins", type=Path, action="append", default=[], metavar="DIR", help="your own plugins")

@@ -50,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmark.run", description="Run a suite and write its leaderboard.")
     parser.add_argument("suite", type=Path, help="a YAML suite file, as suites/quickstart.yaml")
-    parser.add_argument("--out", type=Path, help="where the board is written (default: results/SUITE)")
+    parser.add_argument(
+        "--out", type=Path, help="where the board is written (default: results/FILE, after the suite's file)"
+    )
     parser.add_argument("--store", type=Path, default=STORE, help="where artifacts are kept (default: %(default)s)")
     parser.add_argument(
         "--data", type=Path, action="append", default=[], metavar="DIR", help="look for data here first"
@@ -80,6 +82,9 @@ def _main(options: argparse.Namespace) -> int:
     if not wanted.cells:
         raise RequestError(f"--only {' '.join(options.only)}: no cell of {suite.path} is all of these")
     store = Store(options.store)
+    note = _left_out(whole, wanted, store, options.only)
+    if note:
+        print(f"note: {note}", file=sys.stderr)
     if options.dry_run:
         print(forecast.dry_run(suite, wanted, store, registry))
         return 0
@@ -88,24 +93,46 @@ def _main(options: argparse.Namespace) -> int:
         return 0
     started = time.monotonic()
     out = _folder(options.out or default_out(options.suite))
+    _keep_text(out / "notes.log", note)
     if suite.claims:
         _register(suite, whole, store, out)
     store.tidy()
     for key in whole.stages:
         store.sound(key)  # a damaged artifact is moved aside now, and made again below
     outcome = _execute(suite, wanted, store, registry, device, options)
-    (out / "errors.log").unlink(missing_ok=True)
-    if outcome.tracebacks:
-        save(
-            out / "errors.log",
-            "\n".join(f"{whole.stages[key].label}\n{text}" for key, text in outcome.tracebacks.items()),
-        )
+    tracebacks = "\n".join(f"{whole.stages[key].label}\n{text}" for key, text in outcome.tracebacks.items())
+    _keep_text(out / "errors.log", tracebacks)
     board = _write(written, suite, whole, store, outcome, out)
     if not options.quiet:
         done = len(wanted.stages) - len(outcome.failed) - len(outcome.skipped) - outcome.ran
         print(f"{outcome.ran} stages run, {done} already done, in {time.monotonic() - started:.0f} s")
     print(f"board: {board}")
     return _complain(outcome, out)
+
+
+def _left_out(whole: Plan, wanted: Plan, store: Store, only: list[str]) -> str:
+    """The checks that --only leaves out although it keeps a part of their rows, as one line; empty if there are none.
+
+    A check looks at what the union of a row's attacks leaves standing; of a part of them it would be another check.
+    """
+    kept, made = {(cell.grid, cell.network) for cell in wanted.cells}, {check.key for check in wanted.checks}
+    lacking = [check for check in whole.checks if (check.grid, check.network) in kept and check.key not in made]
+    lacking = [check for check in lacking if not store.has(check.key)]
+    if not lacking:
+        return ""
+    networks = len({check.network for check in lacking})
+    return (
+        f"--only {' '.join(only)}: {len(lacking)} checks of {networks} network{'s' * (networks > 1)} are left out, "
+        "because checks look at what all attacks of a row leave standing; keep whole rows to have them"
+    )
+
+
+def _keep_text(path: Path, text: str) -> None:
+    """A log of this run: there only if it has something to say."""
+    if text:
+        save(path, text if text.endswith("\n") else f"{text}\n")
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _folder(out: Path) -> Path:
