@@ -88,6 +88,14 @@ def test_a_quantisation_without_a_width_is_refused_before_anything_runs(tmp_path
     assert "is given no width; give activations or bits or" in capsys.readouterr().err
 
 
-def test_every_suite_of_the_repository_is_sound():
+def test_every_suite_of_the_repository_is_sound_and_has_its_line():
     suites = sorted((HOME / "suites").glob("*.yaml"))
     assert {"quickstart", "fashion", "paper"} <= {load(path, Registry()).path.stem for path in suites}
+    lines = re.findall(r"^\| \[(\S+)\]\((\S+)\) \|.*\| `python -m benchmark.run (\S+)( --data DIR)?` \|$", TEXT, re.M)
+    assert sorted(name for name, *_ in lines) == sorted(path.stem for path in suites)
+    for name, link, file, data in lines:
+        assert link == file == f"suites/{name}.yaml"
+        folders = [
+            grid.dataset for grid in load(HOME / file, Registry()).grids if grid.dataset.plugin == "image_folder"
+        ]
+        assert bool(data) == bool(folders)
