@@ -85,8 +85,9 @@ def _table(board: Board, table: Table, found: Significance) -> str:
 
 
 def _about(table: Table) -> str:
+    lacking = f"partial: {table.planned - len(table.missing)} of {table.planned} cells, " if table.missing else ""
     return (
-        f"accuracy in \\%, mean and 95\\,\\% interval, {escape(subset(table))}. "
+        f"{lacking}accuracy in \\%, mean and 95\\,\\% interval, {escape(subset(table))}. "
         "Robust: the union of all attacks. Bold: a sound row not significantly worse than the best."
     )
 

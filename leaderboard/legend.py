@@ -11,6 +11,7 @@ from leaderboard.checks_page import HOW as VERDICT
 from leaderboard.efficiency_page import HOW as COSTS
 from leaderboard.evidence import HOW
 from leaderboard.match import Place, place
+from leaderboard.part import Part
 from leaderboard.records import HOLE
 from leaderboard.statistics import Z
 from leaderboard.table import Board, Table
@@ -97,8 +98,8 @@ def spent_section(measurements: Iterable[Mapping[str, Any]]) -> list[str]:
     return ["## Time and disk", "\n".join(rows), measured]
 
 
-def legend(board: Board) -> list[str]:
-    """What the figures mean, and what they do not."""
+def legend(board: Board, run: Part | None) -> list[str]:
+    """What the figures mean, and what they do not. `run`: what was run, if not the whole suite."""
     seeds = len(board.suite.seeds)
     few = " With one or two seeds the figures speak of these networks, not of a method." if seeds < 3 else ""
     lines = [
@@ -128,9 +129,17 @@ def legend(board: Board) -> list[str]:
         f"**{MISSING}**: no result (see Holes). *(1 of 2 seeds)*: fewer seeds than planned are in the figure.",
         f"Protocol version: {escape(', '.join(board.protocols)) or 'no records yet'}.",
     ]
+    return ["## Legend", "\n".join(f"- {line}" for line in lines), *_how_to_reproduce(board, run)]
+
+
+def _how_to_reproduce(board: Board, run: Part | None) -> list[str]:
+    """What runs these cells and, of a part, what runs the whole."""
     also = " (and run the cells that it lacks)" * any(table.missing for table in board.tables)
-    how = f"Reproduce this board{also} with\n\n```sh\n{command(board)}\n```"
-    return ["## Legend", "\n".join(f"- {line}" for line in lines), how]
+    how = [f"Reproduce this board{also} with\n\n```sh\n{command(board)}\n```"]
+    if run and run.only:
+        how = [f"Reproduce this part of the board with\n\n```sh\n{command(board, run.only)}\n```"]
+        how.append("The same command without `--only` runs the rest of the suite, too.")
+    return how
 
 
 def _masked(board: Board) -> bool:
@@ -164,8 +173,8 @@ def _resolution(board: Board) -> list[str]:
     return [f"The choice of test images moves one network's accuracy by up to {', '.join(halves)}, 95 %."] * bool(sizes)
 
 
-def command(board: Board, only: Mapping[str, str] | None = None) -> str:
-    """The command that makes these records, or those of some (`only`: axis → name), with what was given beside them."""
+def command(board: Board, only: Iterable[tuple[str, str]] = ()) -> str:
+    """The command that makes these records, or those of some (`only`: axis, name), with what was given beside them."""
     words = ["python", "-m", "benchmark.run", str(board.suite.path)]
     words += [word for folder in board.suite.plugins for word in ("--plugins", str(folder))]
     given = {
@@ -175,6 +184,6 @@ def command(board: Board, only: Mapping[str, str] | None = None) -> str:
         for part, value in vars(table.limit).items()
         if value is not None and value != getattr(table.grid.limit, part)
     }
-    words += [word for axis, name in (only or {}).items() for word in ("--only", f"{axis}={name}")]
+    words += [word for axis, name in only for word in ("--only", f"{axis}={name}")]
     words += ["--limit", ",".join(sorted(given, reverse=True))] if given else []
     return shlex.join(words)

@@ -9,6 +9,7 @@ from leaderboard.efficiency_page import beside_controls, efficiency
 from leaderboard.evidence import claims_section, how_sure
 from leaderboard.figures import Figures
 from leaderboard.legend import holes_section, legend, spent_section
+from leaderboard.part import part
 from leaderboard.pictures import MISSING as NO_PICTURES
 from leaderboard.pictures import Picture
 from leaderboard.recipes import described, recipes
@@ -29,9 +30,9 @@ def page(
     pictures: Mapping[str | None, Sequence[Picture]] | None = None,
 ) -> str:
     """leaderboard.md. `registered`: when the suite's claims were fixed, as `claims.registered` gives it."""
-    measurements, pictures_of = list(measurements), pictures or {}
+    measurements, holes, pictures_of = list(measurements), list(holes), pictures or {}
     found = compared(board)
-    blocks = head(board)
+    blocks = head(board, holes)
     for table, figures in zip(board.tables, board.figures, strict=True):
         blocks += [*facts(board, table), *tables(board, table, found), *beside(board, table, figures, found)]
         blocks += costs(board, table, figures, measurements)
@@ -46,12 +47,16 @@ def shown(pictures: Iterable[Picture]) -> list[str]:
     return [f"![{escape(one.title)}]({one.path})" for one in pictures]
 
 
-def head(board: Board) -> list[str]:
-    """The page's title, and how to read it."""
-    suite = board.suite
+def head(board: Board, holes: Lines) -> list[str]:
+    """The page's title, whether it is of a part of the suite only, and how to read it."""
+    suite, run = board.suite, part(board, holes)
+    which = (
+        [f"**Partial: {run.run} of {run.planned} cells** have been run; nothing is known of the others."] if run else []
+    )
     return [
         f"# {escape(suite.name)}",
         *[f"Source: {escape(suite.source)}"] * bool(suite.source),
+        *which,
         "Accuracies in %: the mean over training seeds and its 95 % interval. Only rows that are sound are ranked; the "
         "others stand below them, in the suite's order.",
     ]
@@ -76,8 +81,9 @@ def costs(board: Board, table: Table, figures: Figures, measurements: Lines) -> 
 
 def rest(board: Board, measurements: Lines, holes: Lines, registered: Mapping[str, int] | None) -> list[str]:
     """What is said once: claims, holes, time and disk, and what the figures mean."""
+    holes = list(holes)
     blocks = claims_section(board.suite, board.figures, registered)
-    return blocks + holes_section(board, holes) + spent_section(measurements) + legend(board)
+    return blocks + holes_section(board, holes) + spent_section(measurements) + legend(board, part(board, holes))
 
 
 def compared(board: Board) -> Significance:

@@ -174,5 +174,5 @@ def _checks(row: Row) -> list[list[str]]:
     ]
 
 
-def _only(table: Table, row: Row) -> dict[str, str]:
-    return {"grid": table.grid.name, "compression": row.compression, "training": row.training}
+def _only(table: Table, row: Row) -> list[tuple[str, str]]:
+    return [("grid", table.grid.name), ("compression", row.compression), ("training", row.training)]

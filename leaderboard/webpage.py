@@ -43,7 +43,7 @@ def document(
     out: Path,
 ) -> str:
     """The page. `examples`: lines of examples.jsonl; `out`: the folder that the pictures' paths are relative to."""
-    measurements, found = list(measurements), markdown.compared(board)
+    measurements, holes, found = list(measurements), list(holes), markdown.compared(board)
     sections, grids = [], []
     for number, (table, figures) in enumerate(zip(board.tables, board.figures, strict=True)):
         grids.append(grid_data(board, table, figures, found, measurements))
@@ -59,7 +59,7 @@ def document(
     return Template(_part("page.html")).substitute(
         title=quoted(printable(board.suite.name)),
         style=_part("board.css"),
-        head=hypertext(markdown.head(board)),
+        head=hypertext(markdown.head(board, holes)),
         grids="\n".join(sections),
         rest=hypertext(rest),
         data=data.replace("<", "\\u003c"),

@@ -84,7 +84,9 @@ def test_only_runs_what_it_says(desk):
     (record,) = [json.loads(line) for line in ran.records.splitlines()]
     assert (record["attack"], record["compression"], record["eps"]) == ("fgsm", "dense", 0.1)
     assert len(list(desk.store.root.rglob("artifact.json"))) == 4  # train, clean judge, craft, judge
-    assert "prune-50" in (ran.out / "leaderboard.md").read_text()  # a visible hole
+    board = (ran.out / "leaderboard.md").read_text()
+    assert "prune-50" in board  # a visible hole
+    assert "**Partial: 1 of " in board and " --only compression=dense --only attack=fgsm --only eps=0.1\n" in board
 
 
 @pytest.mark.parametrize(
