@@ -14,6 +14,7 @@ from leaderboard.figures import CLEAN, Figures
 from leaderboard.paired import Decision, Paired, decide, paired
 from leaderboard.significance import headlines
 from leaderboard.statistics import holm
+from leaderboard.work import SCRATCH_B, SCRATCH_E
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,17 @@ def controls(figures: Sequence[Figures]) -> list[Control]:
         Control(of.grid.name, *names, pair, decide(pair, of.grid.delta / 100, p), p)
         for (of, *names, pair), p in zip(found, corrected, strict=True)
     ]
+
+
+def helps(beside: Sequence[tuple[str, Decision]]) -> str:
+    """Whether a compression helps: only if its row is better than controls of both kinds. `beside`: kind, decision."""
+    words = {decision.word for _, decision in beside}
+    lacking = [kind for kind in (SCRATCH_E, SCRATCH_B) if kind not in dict(beside)]
+    if words & {"worse", "same"}:
+        return "does not help"
+    if words != {"better"}:
+        return "not shown to help"
+    return f"not shown to help, without {' and '.join(lacking)}" if lacking else "helps"
 
 
 def pairs(grid: Grid) -> Iterator[tuple[Row, Row]]:

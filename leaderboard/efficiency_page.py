@@ -7,7 +7,7 @@ from tabulate import tabulate
 
 from benchmark.claims import Measure
 from benchmark.claims import Row as Name
-from leaderboard.controls import Control, controls
+from leaderboard.controls import Control, controls, helps
 from leaderboard.efficiency import Cost, costs, fronts, reference, relative
 from leaderboard.estimate import Column
 from leaderboard.evidence import title
@@ -45,7 +45,7 @@ def efficiency(board: Board, table: Table, measurements: Iterable[Mapping[str, A
     heads += [_head(cost) for cost in found] + [PASSES]
     lines = []
     for row in table.ordered:
-        line = [escape(row.compression), escape(row.training)]
+        line = [escape(row.labelled), escape(row.training)]
         robust = [row.accuracy[union] for union in unions]
         line += [f"{100 * one.mean:.1f}" if one.values else MISSING for one in robust]
         line += [shown(table, cost, row) + marks[cost.name].get(row.name, "") for cost in found]
@@ -103,15 +103,31 @@ def beside_controls(board: Board, table: Table, figures: Figures) -> list[str]:
     lines = []
     for (row, control), ones in found.items():
         by_measure = {one.measure: one for one in ones}
-        line = [escape(row[0]), escape(control[0]), escape(row[1]), _work(rows[row], rows[control])]
+        line = [escape(row[0]), escape(rows[control].labelled), escape(row[1]), _work(rows[row], rows[control])]
         lines.append([*line, *(_difference(by_measure.get(measure), figures) for measure in measures)])
     drawn = tabulate(lines, [escape(head) for head in heads], tablefmt="pipe", disable_numparse=True)
     about = (
         "The row minus its *control*: a network of the same structure whose weights were drawn anew and trained from "
         "scratch, with the work that is given as a multiple of the row's. *better*: the compression has kept something "
-        "that the structure alone does not give. Holm over the board's controls."
+        "that the structure alone does not give. Holm over the board's controls. A compression *helps* if its row is "
+        "better than both a scratch-E and a scratch-B."
     )
-    return ["### Beside a re-initialised network of the same structure", drawn, about]
+    robust: dict[tuple[Name, Measure], list[Control]] = {}
+    for one in (one for ones in found.values() for one in ones if one.measure != CLEAN):
+        robust.setdefault((one.row, one.measure), []).append(one)
+    words = [_helps(board, figures, rows, ones) for ones in robust.values()]
+    return ["### Beside a re-initialised network of the same structure", drawn, about, "\n".join(words)]
+
+
+def _helps(board: Board, figures: Figures, rows: Mapping[Name, Row], beside: list[Control]) -> str:
+    """Whether a row's compression helps at a union, and what that rests on: `beside` is of one row and measure."""
+    row, measure = beside[0].row, beside[0].measure
+    word = helps([(rows[one.control].control, one.decision) for one in beside])
+    if any(rows[name].verdict.suspect for name in (row, *(one.control for one in beside))):
+        word = "cannot be said of suspect rows"
+    shown = [f"{rows[one.control].control} {_difference(one, figures)}" for one in beside]
+    where = _measure(board, measure, len(headlines(figures.grid)))
+    return f"- {escape(' / '.join(row))}, {escape(where)}: **{word}** ({escape('; '.join(shown))})"
 
 
 def _measure(board: Board, measure: Measure, norms: int) -> str:

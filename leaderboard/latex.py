@@ -76,7 +76,7 @@ def _table(board: Board, table: Table, found: Significance) -> str:
         r"\midrule",
     ]
     for row in table.ordered:
-        cells = [escape(row.compression), escape(row.training)]
+        cells = [escape(row.labelled), escape(row.training)]
         for column in shares:
             estimate = row.clean if column is None else row.accuracy[column]
             cells.append(_accuracy(estimate, found.leads(table.grid.name, row.name, column)))

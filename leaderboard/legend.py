@@ -119,6 +119,12 @@ def legend(board: Board, run: Part | None) -> list[str]:
         "**Worst class**: per network, the lowest robust accuracy that a class has under any single attack at the "
         "headline ε (the suite's; otherwise the middle one, the lower of two): an upper bound of the union's. The mean "
         "over seeds alone: the least of several figures has no such interval.",
+        *[
+            "*(scratch-E)*, *(scratch-B)*, *(control)*: the row is one: the structure that a compression found, its "
+            "weights drawn anew and trained from scratch, for as many epochs as the dense network's (E), in as many "
+            "passes × MACs (B), or otherwise (Liu et al., 2019)."
+        ]
+        * any(row.control for table in board.tables for row in table.rows),
         *COSTS,
         *[
             "*nonzero*: a mask holds the other weights at zero. They are stored and multiplied as any weight is: masks "

@@ -90,7 +90,7 @@ def _rows(
                 shown[place] += f"<sup>{faulty.index(column.attack) + 1}</sup>"
         shown = [cell + of_seeds(figure) * each for cell, figure in zip(shown, figures, strict=True)]
         others_shown = [cell(row) for cell in others.values()]
-        lines.append([escape(row.compression), escape(row.training) + mark, *shown, *others_shown])
+        lines.append([escape(row.labelled), escape(row.training) + mark, *shown, *others_shown])
     sides = ["left" if head in ("Compression", "Training", "Verdict") else "right" for head in heads]
     frame = pd.DataFrame(lines, columns=heads)
     return frame.to_markdown(index=False, tablefmt="pipe", disable_numparse=True, colalign=sides)

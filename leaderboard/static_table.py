@@ -13,7 +13,7 @@ def static_table(board: Board, table: Table) -> str:
         heads += [f"Robust accuracy (union) @ {at(board.suite, table, union)}", "95 % interval"]
     lines = []
     for rank, row in enumerate(table.ordered, start=1):
-        line = [str(rank) if table.ranks(row) else MISSING, escape(" / ".join(row.name))]
+        line = [str(rank) if table.ranks(row) else MISSING, escape(f"{row.labelled} / {row.training}")]
         for place, share in enumerate((row.clean, *(row.accuracy[union] for union in table.middles))):
             mean = f"{100 * share.mean:.1f}{of_seeds(share)}" if share.values else MISSING
             line += [mean] + [between(share.interval).strip() if share.values else MISSING] * (place > 0)

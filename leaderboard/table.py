@@ -20,7 +20,7 @@ from leaderboard.match import Place, Record, claim, places
 from leaderboard.transfer import Matrix, matrices
 from leaderboard.verdict import UNVERIFIED, Verdict
 from leaderboard.verdicts import verdicts
-from leaderboard.work import crafting, stages, trained_since, work
+from leaderboard.work import control, crafting, stages, trained_since, work
 
 NOT_YET = Verdict(UNVERIFIED)
 
@@ -39,11 +39,17 @@ class Row:
     work: dict[str, Estimate]  # passes × MACs of its trainings: `training` all of them, `tuning` those after the first
     trainings: tuple[tuple[str, ...], ...]  # by network: the stages of the trainings that are counted in `work`
     faults: dict[Column, tuple[int, int]] = field(default_factory=dict)  # proposals outside the ball; not finite
+    control: str = ""  # what control it is, as `work.control` says
     verdict: Verdict = NOT_YET
 
     @property
     def name(self) -> tuple[str, str]:
         return self.compression, self.training
+
+    @property
+    def labelled(self) -> str:
+        """The compression, and what control it is."""
+        return f"{self.compression} ({self.control})" if self.control else self.compression
 
 
 @dataclass(frozen=True)
@@ -222,6 +228,7 @@ def _row(compression: Compression, training: Training, columns: Sequence[Column]
         work={name: first(partial(work, since, place)) for name, place in (("training", 0), ("tuning", 1))},
         trainings=tuple(stages(since, next(iter(network.values()))) for network in networks if network),
         faults={column: counts for column in columns if column.attack and any(counts := _faults(column, networks))},
+        control=control(compression, training),
     )
 
 

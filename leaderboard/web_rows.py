@@ -37,7 +37,7 @@ def grid_data(board: Board, table: Table, figures: Figures, found: Significance,
     columns += [{"name": "Verdict", "kind": TEXT}] + [{"name": cost.name, "kind": NUMBER} for cost in known]
     rows = []
     for row in table.ordered:
-        cells = [_text(row.compression), _text(row.training)]
+        cells = [_text(row.compression) | ({"between": row.control} if row.control else {}), _text(row.training)]
         for column in shares:
             estimate = row.clean if column is None else row.accuracy[column]
             said = [*_seeds(estimate), *_beside(figures, found, row, column), f"Verdict: {printable(str(row.verdict))}"]

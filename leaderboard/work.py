@@ -1,11 +1,32 @@
 """What it took to make a row: passes of its trainings, times the network's size, and passes of its attacks."""
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 
 from benchmark.recipes import REINITIALISE
-from benchmark.types import Compression
+from benchmark.types import Compression, Training, repeated
 from leaderboard.estimate import Column
 from leaderboard.match import Record
+
+SCRATCH_E, SCRATCH_B, CONTROL = "scratch-E", "scratch-B", "control"
+
+
+def control(compression: Compression, training: Training) -> str:
+    """What control a row is (Liu et al., 2019): scratch-E, trained for as many epochs as the dense network; scratch-B,
+    in as many passes × MACs; a control of another budget. Empty for a row that is none.
+    """
+    drawn = [place for place, step in enumerate(compression.steps) if step.plugin == REINITIALISE]
+    if not drawn:
+        return ""
+    at_once = takewhile(lambda step: step.kind == "training", compression.steps[drawn[-1] + 1 :])
+    trainings = [repeated(step, training.before) for step in at_once]
+    if len(trainings) != 1:
+        return CONTROL
+    if trainings[0].kwargs.get("budget") == "equal":
+        return SCRATCH_B
+    epochs = trainings[0].kwargs.get("epochs")
+    equal = trainings[0] == training.before or (epochs is not None and epochs == training.before.kwargs.get("epochs"))
+    return SCRATCH_E if equal else CONTROL
 
 
 def trained_since(compression: Compression) -> int:

@@ -1,16 +1,18 @@
 """Costs, fronts and controls on the board, against what a few lines make of the same records by hand."""
 
 import itertools
+import re
 from dataclasses import replace
 
 import pytest
 
-from benchmark.types import Compression, Recipe
+from benchmark.types import BEFORE, Compression, Recipe, Training
 from leaderboard import markdown
-from leaderboard.controls import controls, pairs
+from leaderboard.controls import controls, helps, pairs
 from leaderboard.efficiency import costs, front
+from leaderboard.latex import tex
 from leaderboard.match import place
-from leaderboard.paired import mcnemar
+from leaderboard.paired import Decision, mcnemar
 from leaderboard.plots import plots
 from leaderboard.table import build
 from leaderboard.verdict import Verdict
@@ -150,6 +152,66 @@ def test_a_row_beside_its_control():
     table = next(table for table in tables(text) if "Control" in table[0])
     assert [line["Compression"] for line in table] == ["pruned", "pruned"]
     # the control's own training is (100 + 100) × 1 M; the pruned network has the dense one's 12 G behind it
-    assert table[0]["Control's work"] == "0.0167 ×" and table[0]["Control"] == "scratch"
+    assert table[0]["Control's work"] == "0.0167 ×" and table[0]["Control"] == "scratch (scratch-E)"
     assert table[0]["Δ to its control: robust accuracy (union) @ 0.05"].startswith("+60.0 [")
     assert "re-initialised" not in page(suite(), every(suite()))
+
+
+EQUAL = Recipe("training", "before", (("budget", "equal"),))
+
+
+def test_a_control_is_labelled_by_its_recipe():
+    compressions = (
+        Compression("dense"),
+        Compression("pruned", (PRUNE,)),
+        Compression("e", (PRUNE, ANEW, BEFORE)),
+        Compression("b", (PRUNE, ANEW, EQUAL)),
+        Compression("longer", (PRUNE, ANEW, replace(STANDARD, arguments=(("epochs", 3),)))),
+        Compression("later", (PRUNE, STANDARD, ANEW, BEFORE)),
+        Compression("untrained", (PRUNE, ANEW)),
+        Compression("followed", (PRUNE, ANEW, BEFORE, PRUNE, STANDARD)),
+    )
+    of = suite(grid(compressions=compressions), seeds=(0,))
+    board = build(of, every(of))
+    labels = dict.fromkeys((row.compression, row.control) for row in board.tables[0].rows)
+    assert list(labels) == [
+        *(("dense", ""), ("pruned", ""), ("e", "scratch-E"), ("b", "scratch-B")),
+        *(("longer", "control"), ("later", "scratch-E"), ("untrained", "control"), ("followed", "scratch-E")),
+    ]
+    names = ["dense", "pruned", "e (scratch-E)", "b (scratch-B)", "longer (control)", "later (scratch-E)"]
+    text = page(of, every(of))
+    assert [row["Compression"] for row in tables(text)[0]][::2] == [
+        *names,
+        "untrained (control)",
+        "followed (scratch-E)",
+    ]
+    assert "e (scratch-E) & plain" in tex(board)
+    assert "*(scratch-E)*" in text and "scratch-" not in page(suite(), every(suite()))
+
+
+@pytest.mark.parametrize(
+    "e, b, word",
+    [
+        ("0000000000", "0000000000", "helps"),
+        ("0000000000", "1111111000", "not shown to help"),
+        ("0000000000", None, "not shown to help, without scratch-B"),
+        (None, "0000000000", "not shown to help, without scratch-E"),
+    ],
+)
+def test_pruning_helps_only_if_it_beats_both_controls(e, b, word):
+    kinds = {"e": (e, BEFORE), "b": (b, EQUAL)}
+    compressions = [Compression("dense"), Compression("pruned", (PRUNE,))]
+    compressions += [Compression(name, (PRUNE, ANEW, step)) for name, (robust, step) in kinds.items() if robust]
+    of = suite(grid(compressions=tuple(compressions), trainings=(Training("plain", STANDARD),)), seeds=(0,))
+    robust = {name: robust for name, (robust, _) in kinds.items()} | {"pruned": "1111111100"}
+    lines = [record(of, place(line), robust.get(line["compression"], "1111110000")) for line in every(of)]
+    (line,) = re.findall(r"^- pruned / plain, robust accuracy \(union\) @ 0.05: (.*)$", page(of, lines), re.M)
+    assert line.startswith(f"**{word}** (scratch-") and ("+80.0 &#91;" in line) and "better" in line
+
+
+def test_a_worse_row_does_not_help_and_a_suspect_one_cannot():
+    assert helps([("scratch-E", Decision("better")), ("scratch-B", Decision("same"))]) == "does not help"
+    assert helps([("scratch-E", Decision("worse")), ("scratch-E", Decision("better"))]) == "does not help"
+    of = controlled()
+    lines = [record(of, place(line), "0" * 10, clean="1111100000") for line in every(of)]
+    assert "pruned / plain, robust accuracy (union) @ 0.05: **cannot be said of suspect rows** (" in page(of, lines)
