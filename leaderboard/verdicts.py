@@ -119,7 +119,7 @@ def _blind(check: Check) -> Said:
 def _trained(check: Check) -> Said:
     facts = check["facts"]
     p = at_least(check["standing"], check["n"], facts["commonest"] / check["n"])
-    wrong = [f"not shown to be above chance, {chance(p)}"] * (p > CHANCE)
+    wrong = ["not shown to be above chance"] * (p > CHANCE)
     wrong += ["collapsed, one answer to every image"] * (facts["answers"] == 1)
     numbers = [f"clean {check['standing']} of {check['n']}, chance {facts['commonest']}"]
     for training in facts["trainings"]:
