@@ -114,9 +114,7 @@ class _Planner:
         lacking = {(cell.grid, cell.network) for cell in cells if cell.deployed is None and cell not in kept}
         for grid in (grid for grid in self.suite.grids if grid.verify != "none"):
             whole = [cell for cell in cells if cell.grid == grid.name and (grid.name, cell.network) not in lacking]
-            yield from Doubts(grid, self._name(grid), self.registry, self.made, self._network, self._stage).checks(
-                whole
-            )
+            yield from Doubts(grid, self._name(grid), self.made, self._network, self._stage).checks(whole)
 
     def _cells(self, grid: Grid) -> Iterator[Cell]:
         for training in grid.trainings:

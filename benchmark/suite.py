@@ -161,7 +161,9 @@ class _Grids:
         if "stop" in beside:
             elsewhere = bool(source) or (bool(deployed) and not black_box)
             _check_stop(beside["stop"], plugin, recipe, elsewhere)
-        found = Attack(name, recipe, norm, eps, source, runtime, black_box, space, "stop" in beside)
+        steps = recipe.kwargs.get("steps", recipe.kwargs.get("max_iter"))
+        iterative = plugin.constant("ITERATIVE", recipe, True) and steps != 1
+        found = Attack(name, recipe, norm, eps, source, runtime, black_box, space, "stop" in beside, iterative)
         return found, keys.get("from")
 
 

@@ -100,7 +100,8 @@ class Attack:
 
     runtime: they are for its artifacts (None: for the network); black_box: made of predictions alone, so that an
     artifact can be the target. eps_space: the standard deviation that its ε are divided by (None: pixels). boundary: it
-    stops at its first success, deliberately, although another network will judge.
+    stops at its first success, deliberately, although another network will judge. iterative: it takes more than a step,
+    on the image that it attacks.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Attack:
     black_box: bool = False
     eps_space: float | None = None
     boundary: bool = False
+    iterative: bool = True
 
 
 @dataclass(frozen=True)

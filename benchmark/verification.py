@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from benchmark.errors import suggest
-from benchmark.plugins import Registry
 from benchmark.recipes import REINITIALISE
 from benchmark.schema import text
 from benchmark.types import Attack, Cell, Compression, Grid, Recipe, Stage, Training
@@ -86,6 +85,14 @@ class Kind:
     whole: bool = False
     control: int = 0  # examples that the row's attacks have broken, to see whether this one can
 
+    def counts(self, attack: Attack) -> bool:
+        """Whether what an attack of the row broke is out of the check's sight."""
+        return {"every": True, "gradient": not attack.black_box, "iterative": attack.iterative, "no": False}[self.of]
+
+    def size_at(self, level: str) -> int | None:
+        """How many examples it looks at, at most (None: all), at a level of checks."""
+        return self.size and self.size // (QUICK if level == "quick" else 1)
+
 
 def _attack(plugin: str, **arguments: object) -> Recipe:
     return Recipe("attack", plugin, tuple(sorted(arguments.items())))
@@ -145,7 +152,6 @@ class Doubts:
 
     grid: Grid
     name: str
-    registry: Registry
     stages: Mapping[str, Stage]
     network: Callable[[Grid, Compression, Training, int], Stage]
     make: Callable[[str, VerifyTask, dict[str, str], str, list[Recipe]], Stage]
@@ -178,7 +184,7 @@ class Doubts:
             grid.dataset,
             grid.limit.test,
             kind.how,
-            kind.size and kind.size // smaller,
+            kind.size_at(grid.verify),
             place[2],
             norm or "inf",
             eps or 0.0,
@@ -188,7 +194,7 @@ class Doubts:
         )
         inputs = {"network": one.network, "clean": one.clean}
         tried = [cell for cell in judged if self._attack(cell).norm == norm and cell.eps.value <= eps]
-        seen = dict.fromkeys((cell.judge, cell.craft) for cell in tried if self._counts(kind, self._attack(cell)))
+        seen = dict.fromkeys((cell.judge, cell.craft) for cell in tried if kind.counts(self._attack(cell)))
         for number, pair in enumerate(seen):
             inputs |= dict(zip((f"judge {number}", f"craft {number}"), pair, strict=True))
         for number, (row, under) in enumerate(sources):
@@ -220,12 +226,3 @@ class Doubts:
 
     def _attack(self, cell: Cell) -> Attack:
         return next(attack for attack in self.grid.attacks if attack.name == cell.attack)
-
-    def _counts(self, kind: Kind, attack: Attack) -> bool:
-        """Whether what an attack of the row broke is out of a check's sight."""
-        recipe = attack.recipe
-        says = self.registry.find("attack", recipe.plugin).constant
-        if kind.of == "gradient":
-            return not says("BLACK_BOX", recipe, False)
-        steps = recipe.kwargs.get("steps", recipe.kwargs.get("max_iter"))
-        return kind.of == "every" or (kind.of == "iterative" and says("ITERATIVE", recipe, True) and steps != 1)

@@ -1,11 +1,13 @@
-"""Which check record is of which network of a grid, and what the checks broke beyond the row's own attacks."""
+"""Which check record is of which network of a grid, what it certifies, and what the checks broke beyond the attacks."""
 
 from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import Any
 
 from benchmark.claims import Row
 from benchmark.outcomes import bitmap
-from benchmark.types import Grid
+from benchmark.types import PROTOCOL, Grid
+from benchmark.verification import STRONG, TRANSFER, Kind, others
 from leaderboard.match import Place, Record
 
 Check = Mapping[str, Any]
@@ -31,16 +33,21 @@ def tried(checks: Iterable[Check], norm: str | None, eps: float) -> bool:
 
 
 class Checked:
-    """A grid's check records, of the networks that its records are of, at its headline ε."""
+    """A grid's check records, of the networks that its records are of, at its headline ε.
+
+    found: the records of its networks as they were judged, before anything is folded into them.
+    """
 
     def __init__(self, grid: Grid, found: Mapping[Place, Record], checks: Iterable[Check] = ()):
-        one: dict[tuple[Row, int], Record] = {}
-        for (_, compression, training, seed, *_), record in found.items():
-            one.setdefault(((compression, training), seed), record)
+        self._grid = grid
+        self._records: dict[tuple[Row, int], dict[tuple[str, float], Record]] = {}
+        for (_, compression, training, seed, attack, eps), record in found.items():
+            self._records.setdefault(((compression, training), seed), {})[attack, eps] = record
         self._by_network: dict[tuple[Row, int], list[Check]] = {}
         for check in checks:
             network = (check["compression"], check["training"]), check["seed"]
-            if check["grid"] == grid.name and network in one and _is_of(grid, check, one[network]):
+            known = next(iter(self._records.get(network, {}).values()), None)
+            if check["grid"] == grid.name and known and _is_of(grid, check, known):
                 self._by_network.setdefault(network, []).append(check)
 
     def of(self, row: Row, seed: int) -> list[Check]:
@@ -49,6 +56,58 @@ class Checked:
 
     def one(self, row: Row, seed: int, name: str, norm: str | None) -> Check | None:
         return next((check for check in self.of(row, seed) if (check["check"], check["norm"]) == (name, norm)), None)
+
+    def invalid(self, kind: Kind, check: Check) -> str:
+        """Why a check says nothing of its network as the suite and its records have it now; empty if it does.
+
+        What a check looked at has to be what the row's attacks leave today: one of what a stronger attack had left,
+        which the suite no longer has, would certify what it never saw.
+        """
+        size, standing = kind.size_at(check["level"]), check["standing"]
+        if check["protocol"] != PROTOCOL:
+            return f"protocol {check['protocol']}, not {PROTOCOL}"
+        if check["size"] != size or check["examined"] != (standing if size is None else min(size, standing)):
+            return f"it looked at {check['examined']} images"
+        if bitmap(check["outcomes"]["standing"], check["n"]) != self._standing(kind, check):
+            return "it looked at what other attacks had left"
+        if not _made_as_planned(kind, check, self._grid):
+            return "it was made in another way"
+        return ""
+
+    def _standing(self, kind: Kind, check: Check) -> int | None:
+        """The images that the check has to look at, or choose from; None as long as an attack has no result."""
+        network = self._records[(check["compression"], check["training"]), check["seed"]]
+        clean = next(iter(network.values()))
+        left = bitmap(clean["outcomes"]["clean"], clean["n"])
+        for attack in self._grid.attacks:
+            if attack.runtime is None and attack.norm == check["norm"] and kind.counts(attack):
+                for eps in attack.eps:
+                    record = network.get((attack.name, eps.value))
+                    if eps.value <= check["eps"]:
+                        if record is None:
+                            return None
+                        left &= bitmap(record["outcomes"]["robust"], record["n"])
+        return left
+
+
+def _made_as_planned(kind: Kind, check: Check, grid: Grid) -> bool:
+    """Whether its attacks, and the networks that they were made on, are the kind's."""
+    compression = next(one for one in grid.compressions if one.name == check["compression"])
+    training = next(one for one in grid.trainings if one.name == check["training"])
+    sources: list[dict[str, str | None] | None] = [None]
+    if kind.name == TRANSFER:
+        rows = others(grid, compression, training)
+        sources = [{"compression": row and row.name, "training": under.name} for row, under in rows]
+    planned = [(attack.described(), source) for attack, source in product(kind.attacks, sources)]
+    made = [(trial["attack"], trial["from"]) for trial in check["trials"]]
+    if kind.name == STRONG:  # where gradients are missing it has more restarts
+        least = kind.attacks[0].kwargs["restarts"]
+        made = [
+            ({name: given | {"restarts": min(least, given.get("restarts", 0))}}, source)
+            for attack, source in made
+            for name, given in attack.items()
+        ]
+    return made == planned
 
 
 def _is_of(grid: Grid, check: Check, record: Record) -> bool:

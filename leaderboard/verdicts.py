@@ -71,6 +71,8 @@ def _made(grid: Grid, row: Row, seed: int, checked: Checked) -> Iterator[Finding
                 )
             elif check is None:
                 yield Finding(kind.name, seed, "missing", f"{kind.name} is missing", norm=norm)
+            elif reason := checked.invalid(kind, check):
+                yield Finding(kind.name, seed, "missing", f"{kind.name} is missing: {reason}", norm=norm)
             else:
                 yield _finding(kind, seed, norm, check)
 

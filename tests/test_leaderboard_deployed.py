@@ -12,6 +12,7 @@ from leaderboard import deployed as deployments
 from leaderboard import exports, records
 from leaderboard.match import places
 from leaderboard.table import build
+from tests.synthetic_checks import all_checks
 from tests.synthetic_records import LABELS, LARGE, PGD, SMALL, grid, page, record, shown, suite, tables
 
 QUANTIZE = Recipe("compression", "quantize", (("bits", 8),))
@@ -223,3 +224,12 @@ def test_an_attack_for_artifacts_is_no_part_of_the_networks_union():
     assert {name for column in table.columns for name in column.attacks} == {"pgd-20"}
     assert table.planned == 12 and build(of, whole(of)).strangers == 0
     assert len(LABELS) == table.n
+
+
+def test_checks_look_at_what_the_networks_own_attacks_left_not_the_replays():
+    of = suite(OWN)
+    lines = whole(of, twin="1111100000")  # made for the artifact, they break one image more of the network
+    own = [line for line in lines if line["runtime"] is None]
+    (table,) = build(of, lines, all_checks(of, own)).tables
+    row = next(row for row in table.rows if row.name == ("dense", "plain"))
+    assert str(row.verdict) == "sound" and row.accuracy[table.middles[0]].mean == 0.5

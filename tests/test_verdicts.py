@@ -4,54 +4,22 @@ import pytest
 from scipy.stats import binom, binomtest
 
 from benchmark.outcomes import pack
-from benchmark.types import PROTOCOL, Attack
+from benchmark.types import Attack, Recipe
 from benchmark.verification import KINDS
 from leaderboard import check_records, compare, records
+from leaderboard.match import places
 from leaderboard.rate import ALPHA, Rate
 from leaderboard.table import Row, build
-from tests.synthetic_records import FGSM, LARGE, PGD, SMALL, every, grid, page, suite, tables
+from tests.synthetic_checks import BY_NAME, FACTS, LEARNED, SAME, all_checks, check
+from tests.synthetic_records import CLEAN, FGSM, LARGE, PGD, SMALL, every, grid, page, record, suite, tables
 
-CLEAN, ROBUST = "1111111100", "1111110000"
-LEARNED, SAME = ({"fresh": True, "epochs": 3, "losses": [2.0, last]} for last in (0.1, 2.0))
-FACTS = {"trainings": [LEARNED], "answers": 3, "commonest": 4, "size": {}, "dense": {}, "broken_promises": []}
-
-
-def check(cell: tuple, kind, found: str = "0" * 10, level: str = "full", **changes) -> dict:
-    """The record of a check of the network of a cell, which looks at all that stands; `found` as a text of 0 and 1."""
-    standing = CLEAN if kind.of == "no" else ROBUST
-    examined = "0" * 10 if kind.name == "trained" else standing
-    if kind.name == "unbounded":
-        found = examined
-    outcomes = {"standing": standing, "examined": examined, "found": found}
-    return {
-        **dict(zip(("grid", "compression", "training", "seed"), cell, strict=False)),
-        "check": kind.name,
-        "norm": None if kind.whole else "inf",
-        "eps": None if kind.whole else 0.05,
-        "protocol": PROTOCOL,
-        "suite": "small",
-        "fingerprint": "f00d",
-        "level": level,
-        "size": kind.size,
-        "radius": (kind.radius or 0.05) if kind.attacks else None,
-        "n": 10,
-        **{name: bits.count("1") for name, bits in outcomes.items()},
-        "outcomes": {name: pack(bit == "1" for bit in bits) for name, bits in outcomes.items()},
-        "trials": [],
-        "facts": FACTS if kind.name == "trained" else {},
-        "keys": {"network": f"net {cell[1:4]}", "check": f"{kind.name} {cell}"},
-    } | changes
+ROBUST = "1111110000"
 
 
-def all_checks(of, **changes) -> list[dict]:
-    cells = dict.fromkeys(tuple(record[name] for name in records.CELL)[:4] for record in every(of))
-    return [check(cell, kind, **changes) for cell in cells for kind in KINDS]
-
-
-def found(of, checks: list[dict]) -> dict[tuple[str, str], Row]:
+def found(of, checks: list[dict], lines=None) -> dict[tuple[str, str], Row]:
     assert [check_records.CHECK.check(one) for one in checks] == [""] * len(checks)
     assert [records.problem(one, check_records.CHECK) for one in checks] == [""] * len(checks)
-    return {row.name: row for row in build(of, every(of, ROBUST), checks).tables[0].rows}
+    return {row.name: row for row in build(of, lines or every(of, ROBUST), checks).tables[0].rows}
 
 
 def test_a_row_is_sound_when_every_check_of_every_network_passed():
@@ -91,7 +59,7 @@ def test_the_worst_network_speaks_for_its_row(name, changes, reason):
     checks = [
         one for one in all_checks(of) if one["check"] != name or (one["compression"], one["seed"]) != ("dense", 1)
     ]
-    checks += [check(cell, kind, **changes), check((*cell[:2], "tuned", 1), kind)]
+    checks += [check(of, cell, kind, **changes), check(of, (*cell[:2], "tuned", 1), kind)]
     rows = found(of, checks)
     assert str(rows["dense", "plain"].verdict) == f"suspect ({reason}, seed 1)"
     assert str(rows["prune-50", "plain"].verdict) == "sound"
@@ -104,6 +72,7 @@ def test_a_training_that_tells_no_loss(epochs, verdict):
     of = suite()
     kind = next(kind for kind in KINDS if kind.name == "trained")
     silent = check(
+        of,
         ("digits", "dense", "plain", 1),
         kind,
         facts=FACTS | {"trainings": [{"fresh": True, "epochs": epochs, "losses": []}]},
@@ -114,9 +83,73 @@ def test_a_training_that_tells_no_loss(epochs, verdict):
 
 def test_without_an_attack_that_needs_no_gradient_a_row_is_never_sound():
     of = suite(grid(attacks=(Attack("pgd-20", PGD, "1", (SMALL, LARGE)),)))
-    able = [one | ({"norm": "1"} if one["norm"] else {}) for one in all_checks(of) if one["check"] != "gradient-free"]
-    words = {str(row.verdict) for row in found(of, able).values()}
+    words = {str(row.verdict) for row in found(of, all_checks(of)).values()}
     assert words == {"unverified (no gradient-free check for ℓ1, so never sound)"}
+
+
+def of_two(lines: dict[str, str]):
+    """A suite of these attacks, and the records of what each leaves standing."""
+    known = {
+        "pgd": Attack("pgd", PGD, "inf", (SMALL,)),
+        "one": Attack("one", FGSM, "inf", (SMALL,), iterative=False),
+        "square": Attack("square", Recipe("attack", "square"), "inf", (SMALL,), black_box=True),
+    }
+    of = suite(grid(attacks=tuple(known[name] for name in lines)))
+    return of, [record(of, cell, lines[cell[4]]) for cell in places(of, of.grids[0])]
+
+
+def test_a_row_is_not_certified_by_checks_of_what_another_attack_had_left():
+    strong, weak = ROBUST, "1111111000"
+    of, lines = of_two({"pgd": strong, "one": weak, "square": "0111111100"})
+    checks = all_checks(of, lines)
+    assert {one["standing"] for one in checks if one["norm"]} == {5, 6}
+    assert {str(row.verdict) for row in found(of, checks, lines).values()} == {"sound"}
+    fewer, left = of_two({"one": weak, "square": "0111111100"})  # pgd is deleted from the suite
+    for row in found(fewer, checks, left).values():
+        assert row.verdict.word == "unverified"
+        assert "strong rerun is missing: it looked at what other attacks had left" in str(row.verdict)
+        assert "gradient-free is missing" in str(row.verdict) and "single step is missing" in str(row.verdict)
+    fewer, left = of_two({"pgd": strong, "one": weak})  # it needed no gradient: gradient-free had not seen it anyway
+    words = {str(row.verdict) for row in found(fewer, checks, left).values()}
+    assert all("strong rerun is missing" in word and "gradient-free" not in word for word in words)
+    more, unjudged = of_two({"pgd": strong, "one": weak, "square": "0111111100"})
+    some = [line for line in unjudged if line["attack"] != "one"]
+    assert all("strong rerun is missing" in str(row.verdict) for row in found(more, checks, some).values())
+
+
+@pytest.mark.parametrize(
+    "name, changes, reason",
+    [
+        ("strong rerun", {"size": 1}, "it looked at 6 images"),
+        ("strong rerun", {"examined": "1000000000"}, "it looked at 1 images"),
+        ("unbounded", {"examined": "1000000000"}, "it looked at 1 images"),
+        ("zero gradient", {"standing": CLEAN, "examined": CLEAN}, "it looked at what other attacks had left"),
+        ("strong rerun", {"protocol": "0"}, "protocol 0, not 1"),
+        ("strong rerun", {"trials": []}, "it was made in another way"),
+        ("transfer", {"trials": []}, "it was made in another way"),
+    ],
+)
+def test_a_check_that_is_less_than_it_should_be_is_missing(name, changes, reason):
+    of, cell = suite(), ("digits", "dense", "plain", 1)
+    bits = {key: bits for key, bits in changes.items() if key in ("standing", "examined")}
+    small = check(of, cell, BY_NAME[name])
+    small |= changes | {key: text.count("1") for key, text in bits.items()}
+    small["outcomes"] |= {key: pack(bit == "1" for bit in text) for key, text in bits.items()}
+    if name == "unbounded":
+        small["found"], small["outcomes"]["found"] = small["examined"], small["outcomes"]["examined"]
+    same = [one for one in all_checks(of) if one["keys"]["check"] != small["keys"]["check"]]
+    rows = found(of, [*same, small])
+    assert str(rows["dense", "plain"].verdict) == f"unverified ({name} is missing: {reason}, seed 1)"
+    assert str(rows["dense", "tuned"].verdict) == "sound"
+
+
+def test_more_restarts_are_as_planned_and_other_steps_are_not():
+    of, cell, kind = suite(), ("digits", "dense", "plain", 1), BY_NAME["strong rerun"]
+    for arguments, word in (({"restarts": 20}, "sound"), ({"restarts": 1}, "unverified"), ({"steps": 1}, "unverified")):
+        made = check(of, cell, kind)
+        made["trials"] = [one | {"attack": {"pgd": one["attack"]["pgd"] | arguments}} for one in made["trials"]]
+        same = [one for one in all_checks(of) if one["keys"]["check"] != made["keys"]["check"]]
+        assert found(of, [*same, made])["dense", "plain"].verdict.word == word
 
 
 def test_nine_survivors_of_two_hundred_are_too_many():
@@ -139,11 +172,11 @@ def test_few_survivors_can_lose_no_more_than_a_point():
 def test_what_a_check_breaks_is_broken_in_unions_of_that_ball_and_larger_ones():
     of = suite()
     kind = next(kind for kind in KINDS if kind.name == "strong rerun")
-    lost = check(("digits", "dense", "plain", 0), kind, "1000000000", eps=0.05)
+    lost = check(of, ("digits", "dense", "plain", 0), kind, "1000000000", eps=0.05)
     row = found(of, [lost])["dense", "plain"]
     for column, estimate in row.accuracy.items():
         assert estimate.values == ((0.5, 0.6) if column.attack is None else (0.6, 0.6))
-    unbounded = check(("digits", "dense", "plain", 0), next(kind for kind in KINDS if kind.name == "unbounded"))
+    unbounded = check(of, ("digits", "dense", "plain", 0), next(kind for kind in KINDS if kind.name == "unbounded"))
     assert {estimate.mean for estimate in found(of, [unbounded])["dense", "plain"].accuracy.values()} == {0.6}
 
 
@@ -151,7 +184,7 @@ def test_a_check_that_broke_the_most_decided_the_union():
     of = suite(grid(attacks=(Attack("pgd-20", PGD, "inf", (SMALL,)), Attack("one", FGSM, "inf", (SMALL,)))))
     kind = next(kind for kind in KINDS if kind.name == "strong rerun")
     plain, tuned = (("digits", "dense", training, 0) for training in ("plain", "tuned"))
-    checks = [check(plain, kind, "1111100000"), check(tuned, kind, "1000000000")]
+    checks = [check(of, plain, kind, "1111100000"), check(of, tuned, kind, "1000000000")]
     rows = tables(page(of, every(of, ROBUST), checks=checks).split("### How sure")[1])[0]
     by = {(row["Compression"], row["Training"]): row["Decided by @ 0.05"] for row in rows}
     # of the 8 clean images of either seed the attacks break 2; the check 5 of the first, which leaves 3 and 8 of 20
@@ -164,7 +197,9 @@ def test_two_boards_are_compared_with_what_checks_broke():
     of = suite()
     kind = next(kind for kind in KINDS if kind.name == "strong rerun")
     cell = ("digits", "dense", "plain", 0)
-    before, after = (compare.figures(every(of, ROBUST), checks) for checks in ([], [check(cell, kind, "1000000000")]))
+    before, after = (
+        compare.figures(every(of, ROBUST), checks) for checks in ([], [check(of, cell, kind, "1000000000")])
+    )
     lower = {name for name in before if after[name].mean < before[name].mean}
     assert {name[:4] for name in lower} == {("digits", "dense", "plain", compare.UNION)}
     assert all(after[name].mean == 0.55 for name in lower) and lower
