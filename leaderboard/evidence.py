@@ -70,8 +70,7 @@ def _decider(figures: Figures, row: Row, measure: Measure) -> str:
     if decider is None:
         return MISSING
     more = 100 * (decider.alone - decider.union)
-    check = " (check)" * decider.check
-    return escape(decider.name) + check + (f", others −{more:.1f}" if more >= 0.05 else "")
+    return escape(decider.label) + (f", others −{more:.1f}" if more >= 0.05 else "")
 
 
 def claims_section(suite: Suite, figures: Sequence[Figures], registered: Mapping[str, int] | None) -> list[str]:

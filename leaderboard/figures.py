@@ -22,6 +22,10 @@ class Decider:
     alone: float  # accuracy under it
     union: float  # accuracy under all
 
+    @property
+    def label(self) -> str:
+        return f"{self.name} (check)" if self.check else self.name
+
 
 Networks = Mapping[tuple[Row, int], Mapping[tuple[str, float], Record]]  # row, seed → attack, ε → record
 

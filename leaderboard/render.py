@@ -34,7 +34,7 @@ Lines = Iterable[Mapping[str, Any]]
 def write_board(
     suite: Suite, records: Iterable[Record], measurements: Lines, holes: Lines, out: Path, checks: Lines = ()
 ) -> Path:
-    """Write leaderboard.md, .html, .csv, .tex and figures into the folder `out`; the path of the first.
+    """Write leaderboard.md, .html, .tex, both .csv and figures into the folder `out`; the path of the first.
 
     `suite` as read from its file; lines as README.md documents them. RequestError: the records are not of one run.
     """
@@ -46,6 +46,7 @@ def write_board(
     drawn = pictures(board, measurements, path.parent)
     page = markdown.page(board, measurements, holes, fixed, drawn)
     save(path.with_suffix(".csv"), exports.csv(records))
+    save(path.with_name("leaderboard-rows.csv"), exports.rows_csv(board))
     save(path.with_suffix(".tex"), latex.tex(board))
     save(path.with_suffix(".html"), document(board, measurements, holes, fixed, drawn, examples, path.parent))
     save(path, page)

@@ -102,7 +102,7 @@ def _beside(figures: Figures, found: Significance, row: Row, column: Column | No
         words = verdict(compared.decision, figures.grid.delta / 100)
         lines.append(f"Δ to dense: {change(compared.difference)} {words}")
     decider = figures.decider(row.name, measure) if measure and measure.eps else None
-    return lines + ([f"Decided by {printable(decider.name)}{' (check)' * decider.check}"] if decider else [])
+    return lines + ([f"Decided by {printable(decider.label)}"] if decider else [])
 
 
 def _recipe(table: Table, row: Row) -> list[list[str]]:

@@ -42,6 +42,7 @@ def test_a_run_writes_its_board(finished):
     assert {path.name for path in out.iterdir()} >= {
         "leaderboard.md",
         "leaderboard.csv",
+        "leaderboard-rows.csv",
         "records.jsonl",
         "measurements.jsonl",
     }
