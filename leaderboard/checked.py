@@ -7,7 +7,7 @@ from typing import Any
 from benchmark.claims import Row
 from benchmark.outcomes import bitmap
 from benchmark.types import PROTOCOL, Grid
-from benchmark.verification import STRONG, TRANSFER, Kind, others
+from benchmark.verification import KINDS, STRONG, TRANSFER, Kind, others
 from leaderboard.match import Place, Record
 
 Check = Mapping[str, Any]
@@ -20,16 +20,19 @@ def broken(checks: Iterable[Check], norm: str | None, eps: float) -> int:
     """
     images = 0
     for check in checks:
-        if check["norm"] == norm and check["radius"] == check["eps"] and check["eps"] <= eps:
+        if _inside(check, norm, eps):
             images |= bitmap(check["outcomes"]["found"], check["n"])
     return images
 
 
 def tried(checks: Iterable[Check], norm: str | None, eps: float) -> bool:
     """Whether a check has shown any image to an attack inside a ball."""
-    return any(
-        check["norm"] == norm and check["radius"] == check["eps"] <= eps and check["examined"] for check in checks
-    )
+    return any(_inside(check, norm, eps) and check["examined"] for check in checks)
+
+
+def _inside(check: Check, norm: str | None, eps: float) -> bool:
+    """Whether a check's examples lie inside a ball."""
+    return check["norm"] == norm and check["radius"] == check["eps"] and check["eps"] <= eps
 
 
 class Checked:
@@ -56,6 +59,16 @@ class Checked:
 
     def one(self, row: Row, seed: int, name: str, norm: str | None) -> Check | None:
         return next((check for check in self.of(row, seed) if (check["check"], check["norm"]) == (name, norm)), None)
+
+    def made(self, row: Row, seed: int, norm: str, eps: float) -> frozenset[tuple]:
+        """Which checks have lowered a network's union, or could have: their names, levels, sizes, and what is wrong."""
+        inside = [check for check in self.of(row, seed) if _inside(check, norm, eps)]
+        kinds = {kind.name: kind for kind in KINDS}
+        return frozenset(
+            (check["check"], check["level"], check["size"], self.invalid(kinds[check["check"]], check))
+            for check in inside
+            if check["check"] in kinds
+        )
 
     def invalid(self, kind: Kind, check: Check) -> str:
         """Why a check says nothing of its network as the suite and its records have it now; empty if it does.

@@ -14,10 +14,10 @@ from typing import Literal
 from benchmark.claims import SIZES, Claim, Lighter, Measure, Row, fingerprint
 from benchmark.types import Grid, canonical
 from leaderboard.figures import CLEAN, Figures
-from leaderboard.paired import Paired, paired
+from leaderboard.paired import Paired
 from leaderboard.records import save
 from leaderboard.statistics import ALPHA, Interval
-from leaderboard.wording import NETWORKS, change, signed
+from leaderboard.wording import change, remarks, signed
 
 Word = Literal["holds", "fails", "inconclusive"]
 COMPARABLE = 0.02  # whatever δ the suite has, the loss that rows of comparable accuracy may have at most; and, if less,
@@ -62,10 +62,9 @@ class _Evidence:
     figures: Figures
 
     def difference(self, row: Row, reference: Row, measure: Measure) -> Paired:
-        found = {name: self.figures.outcomes(name, measure) for name in (reference, row)}
-        for name, by_seed in found.items():
-            self._whole(name, by_seed)
-        return paired(found[reference], found[row], self.figures.n)
+        for name in (reference, row):
+            self._whole(name, self.figures.outcomes(name, measure))
+        return self.figures.difference(reference, row, measure)
 
     def sizes(self, row: Row, name: str) -> dict[int, int]:
         """Seed → parameters, macs or weight_bytes of the row's network."""
@@ -213,7 +212,7 @@ def _margin(delta: float) -> str:
 
 
 def _change(difference: Paired) -> str:
-    return change(difference, 1 - 2 * ALPHA) + (f" ({NETWORKS})" if difference.these_networks else "")
+    return change(difference, 1 - 2 * ALPHA) + remarks(difference)
 
 
 def label(row: Row) -> str:

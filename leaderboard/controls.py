@@ -11,7 +11,7 @@ from benchmark.claims import Measure, Row
 from benchmark.recipes import REINITIALISE
 from benchmark.types import Compression, Grid
 from leaderboard.figures import CLEAN, Figures
-from leaderboard.paired import Decision, Paired, decide, paired
+from leaderboard.paired import Decision, Paired, decide
 from leaderboard.significance import headlines
 from leaderboard.statistics import holm
 from leaderboard.work import SCRATCH_B, SCRATCH_E
@@ -38,7 +38,7 @@ def controls(figures: Sequence[Figures]) -> list[Control]:
         for one in figures
         for row, control in pairs(one.grid)
         for measure in (CLEAN, *headlines(one.grid))
-        if (pair := paired(one.outcomes(control, measure), one.outcomes(row, measure), one.n))
+        if (pair := one.difference(control, row, measure))
     ]
     corrected = holm([pair.p for *_, pair in found])
     return [

@@ -16,7 +16,7 @@ from leaderboard.rows import PASSES, passes
 from leaderboard.significance import headlines
 from leaderboard.table import Board, Row, Table
 from leaderboard.text import MISSING, SPACE, at, escape, quantity
-from leaderboard.wording import change, verdict
+from leaderboard.wording import decided
 
 FRONT, OPEN = "◆", "◇"
 HOW = (
@@ -141,4 +141,4 @@ def _work(row: Row, control: Row) -> str:
 
 
 def _difference(one: Control | None, figures: Figures) -> str:
-    return f"{change(one.difference)} {verdict(one.decision, figures.grid.delta / 100)}" if one else MISSING
+    return decided(one.difference, one.decision, figures.grid.delta / 100) if one else MISSING

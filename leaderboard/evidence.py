@@ -11,7 +11,7 @@ from leaderboard.claims import evaluate
 from leaderboard.figures import CLEAN, Figures
 from leaderboard.significance import Significance, headlines, rows
 from leaderboard.text import MISSING, NORM, epsilon, escape
-from leaderboard.wording import change, verdict
+from leaderboard.wording import decided
 
 UNION = "Robust accuracy (union)"
 HOW = (
@@ -21,7 +21,8 @@ HOW = (
     "rows, which share their dense networks and do not spread alike).",
     "**Δ to dense**: the row minus the dense row of the same training and seed, image by image, in points. *better*, "
     "*worse*: p < .05 after Holm's correction over all of the board's Δ. *same within ±δ*: the 90 % interval lies "
-    "inside ±δ (two one-sided tests); δ is the suite's, given before the run. *undecided*: neither is shown.",
+    "inside ±δ (two one-sided tests); δ is the suite's, given before the run. *undecided*: neither is shown. *by "
+    "attacks alone*: without what checks broke, since the two were not checked alike.",
     "**Bold**: a sound row with all of its seeds that is not significantly worse than the one of the highest mean "
     "(paired, Holm over the grid's rows).",
     "**Decided by**: the attack or check that breaks the most on its own (a check is shown only what stands before "
@@ -62,7 +63,7 @@ def _compared(found: Significance, grid: str, row: Row, measure: Measure, delta:
     compared = found.compared.get((grid, row, measure))
     if compared is None:
         return MISSING
-    return f"{change(compared.difference)} {verdict(compared.decision, delta / 100)}"
+    return decided(compared.difference, compared.decision, delta / 100)
 
 
 def _decider(figures: Figures, row: Row, measure: Measure) -> str:

@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmark.claims import Measure, Row
 from benchmark.outcomes import bitmap
 from benchmark.types import Grid, Suite
 from leaderboard.checked import Checked, broken
 from leaderboard.match import Place, Record, folded
+from leaderboard.paired import Paired, paired
 
 CLEAN = Measure()
 
@@ -64,6 +65,26 @@ class Figures:
         networks = self._networks if measure.attack else self._shown
         outcomes = {seed: self._outcome(networks.get((row, seed), {}), measure) for seed in self.suite.seeds}
         return {seed: right for seed, right in outcomes.items() if right is not None}
+
+    def difference(self, reference: Row, row: Row, measure: Measure) -> Paired | None:
+        """Row − reference over the seeds that both have; None if they share none.
+
+        Checks can only lower a union: where not both networks of a seed had the same ones, the rows are compared by
+        their attacks alone.
+        """
+        found = [self.outcomes(name, measure) for name in (reference, row)]
+        alone = (
+            measure.attack is None
+            and measure.eps is not None
+            and any(
+                len({self.checked.made(name, seed, measure.norm, measure.eps.value) for name in (reference, row)}) > 1
+                for seed in found[0].keys() & found[1].keys()
+            )
+        )
+        if alone:
+            found = [self.by_attacks(name, measure) for name in (reference, row)]
+        pair = paired(*found, self.n)
+        return pair and replace(pair, alone=alone)
 
     def sizes(self, row: Row, name: str) -> dict[int, int]:
         """Seed → parameters, macs or weight_bytes of its network; only the seeds that have a record."""

@@ -20,11 +20,15 @@ Word = Literal["better", "worse", "same", "undecided"]
 
 @dataclass(frozen=True)
 class Paired:
-    """Row − reference on the same n images: per seed, how many images only the reference or only the row has right."""
+    """Row − reference on the same n images: per seed, how many images only the reference or only the row has right.
+
+    alone: of a union, by the attacks alone, without what checks broke, since the two were not checked alike.
+    """
 
     lost: tuple[int, ...]
     gained: tuple[int, ...]
     n: int
+    alone: bool = False
 
     @property
     def estimate(self) -> float:

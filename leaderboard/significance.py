@@ -7,7 +7,7 @@ from benchmark.claims import Measure, Row
 from benchmark.types import Epsilon, Grid
 from leaderboard.estimate import Column
 from leaderboard.figures import CLEAN, Figures
-from leaderboard.paired import Decision, Paired, decide, leaders, paired
+from leaderboard.paired import Decision, Paired, decide, leaders
 from leaderboard.statistics import holm
 
 Place = tuple[str, Row, Measure]  # of a grid's name
@@ -77,7 +77,7 @@ def _differences(figures: Sequence[Figures]) -> Iterator[tuple[Place, Paired]]:
             for row in rows(one.grid):
                 reference = dense(one.grid, row)
                 if reference:
-                    pair = paired(one.outcomes(reference, measure), one.outcomes(row, measure), one.n)
+                    pair = one.difference(reference, row, measure)
                     if pair:
                         yield (one.grid.name, row, measure), pair
 

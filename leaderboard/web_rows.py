@@ -12,7 +12,7 @@ from leaderboard.recipes import crafted, described, steps
 from leaderboard.significance import Significance, headlines
 from leaderboard.table import Board, Column, Row, Table
 from leaderboard.text import MISSING, NORM, at, between, epsilon, of_seeds, printable, title
-from leaderboard.wording import change, verdict
+from leaderboard.wording import decided
 
 TEXT, SHARE, NUMBER = "text", "share", "number"
 
@@ -99,8 +99,8 @@ def _beside(figures: Figures, found: Significance, row: Row, column: Column | No
     compared = found.compared.get((figures.grid.name, row.name, measure)) if measure else None
     lines = []
     if compared:
-        words = verdict(compared.decision, figures.grid.delta / 100)
-        lines.append(f"Δ to dense: {change(compared.difference)} {words}")
+        said = decided(compared.difference, compared.decision, figures.grid.delta / 100)
+        lines.append(f"Δ to dense: {said}")
     decider = figures.decider(row.name, measure) if measure and measure.eps else None
     return lines + ([f"Decided by {printable(decider.label)}"] if decider else [])
 

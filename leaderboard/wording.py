@@ -1,9 +1,10 @@
 """Differences and decisions as short texts: points of accuracy, with their interval."""
 
-from leaderboard.paired import Decision, Difference
+from leaderboard.paired import Decision, Difference, Paired
 from leaderboard.statistics import LEVEL, Interval
 
 NETWORKS = "these networks"
+ALONE = "by attacks alone"  # the rows were not checked alike
 
 
 def signed(share: float) -> str:
@@ -20,6 +21,17 @@ def bounds(interval: Interval) -> str:
 def change(difference: Difference, level: float = LEVEL) -> str:
     """A difference and its interval, in points: −1.2 [−2.0, −0.4]."""
     return f"{signed(difference.estimate)} {bounds(difference.interval(level))}"
+
+
+def remarks(difference: Paired, networks: bool = True) -> str:
+    """What a difference speaks of, and what it leaves out, in brackets; nothing if it needs no such word."""
+    said = [NETWORKS] * (networks and difference.these_networks) + [ALONE] * difference.alone
+    return f" ({', '.join(said)})" if said else ""
+
+
+def decided(difference: Paired, decision: Decision, delta: float) -> str:
+    """−1.2 [−2.0, −0.4] worse, and what that rests on; δ as a share."""
+    return f"{change(difference)} {verdict(decision, delta)}{remarks(difference, networks=False)}"
 
 
 def verdict(decision: Decision, delta: float) -> str:

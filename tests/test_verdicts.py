@@ -3,6 +3,7 @@
 import pytest
 from scipy.stats import binom, binomtest
 
+from benchmark.claims import Claim, Measure
 from benchmark.outcomes import pack
 from benchmark.types import Attack, Recipe
 from benchmark.verification import KINDS
@@ -14,6 +15,7 @@ from tests.synthetic_checks import BY_NAME, FACTS, LEARNED, SAME, all_checks, ch
 from tests.synthetic_records import CLEAN, FGSM, LARGE, PGD, SMALL, every, grid, page, record, suite, tables
 
 ROBUST = "1111110000"
+UNION = Measure(None, "inf", SMALL)
 
 
 def found(of, checks: list[dict], lines=None) -> dict[tuple[str, str], Row]:
@@ -191,6 +193,33 @@ def test_a_check_that_broke_the_most_decided_the_union():
     assert by["dense", "plain"] == "strong rerun (check), others −20.0"
     assert by["dense", "tuned"] == "pgd-20, others −5.0"
     assert by["prune-50", "plain"] == "pgd-20"
+
+
+def test_rows_that_were_not_checked_alike_are_compared_by_attacks_alone():
+    """Of equal rows one had a strong rerun, which broke an image: that makes it no worse than the other."""
+    of = suite(claims=(Claim("within", "", "digits", (("prune-50", "plain"),), (("dense", "plain"),), UNION),))
+    one, other = (("digits", row, "plain", 0) for row in ("prune-50", "dense"))
+    rerun = [check(of, cell, BY_NAME["strong rerun"], "1000000000") for cell in (one, other)]
+    blind = check(of, one, BY_NAME["zero gradient"], "1000000000", radius=None)  # it breaks nothing
+    quick = check(of, other, BY_NAME["strong rerun"], "1000000000", level="quick")
+    for checks, lost, alone in (
+        ([], 0, False),
+        ([blind], 0, False),
+        (rerun[:1], 0, True),
+        (rerun, 0, False),
+        ([rerun[0], quick], 0, True),
+        ([rerun[0], rerun[1] | {"protocol": "0"}], 0, True),
+    ):
+        board = build(of, every(of, ROBUST), checks)
+        (figures,) = board.figures
+        pair = figures.difference(("dense", "plain"), ("prune-50", "plain"), UNION)
+        assert (pair.lost, pair.gained, pair.alone) == ((lost, 0), (0, 0), alone)
+        text = page(of, every(of, ROBUST), checks=checks)
+        rows = tables(text.split("### How sure")[1])[0]
+        delta = next(row for row in rows if (row["Compression"], row["Training"]) == ("prune-50", "plain"))
+        assert ("by attacks alone" in delta["Δ to dense: robust accuracy (union) @ 0.05"]) == alone
+        assert "by attacks alone" not in delta["Δ to dense: clean accuracy"]
+        assert ("by attacks alone" in text.split("## Claims")[1].split("##")[0]) == alone
 
 
 def test_two_boards_are_compared_with_what_checks_broke():
