@@ -73,7 +73,7 @@ def test_every_checks_count_test_and_power(shown):
                 rate = power(examined, 0.01, N)
                 expected = (*expected, rate)
             elif check == "trained":
-                expected = f"clean {standing} of {N}, chance 71; loss 2 → 0.1", p_value(standing, N, 71 / N), ""
+                expected = f"clean {standing} of {N}, chance 337; loss 2 → 0.1", p_value(standing, N, 337 / N), ""
             elif check == "random":
                 expected = f"0 of {examined} answered otherwise", "none may", ""
             else:

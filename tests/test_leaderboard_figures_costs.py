@@ -72,7 +72,7 @@ def shown():
     for line in lines:  # every seed's own stages
         line["spent"] = [one | {"key": f"{one['key']} {line['seed']}"} for one in line["spent"]]
     made = artifacts(of)
-    world = World(of, lines, checks(lines))
+    world = World(of, lines, checks(of, lines))
     measured = [measurement("train", key) for key in {one["key"] for line in lines for one in line["spent"]}]
     for training in ("plain", "tuned"):
         keys = [f"artifact {(name, training)} 0" for name in ("dense", "pruned", "int8")]  # scratch is not timed
@@ -83,7 +83,7 @@ def shown():
 
 def table(text: str, head: str) -> dict[tuple[str, str, str], dict[str, str]]:
     found = next(table for table in tables(text) if head in table[0])
-    return {("first", line["Compression"], line["Training"]): line for line in found}
+    return {("first", line["Compression"].removesuffix(" (scratch-E)"), line["Training"]): line for line in found}
 
 
 def amount(text: str) -> float:

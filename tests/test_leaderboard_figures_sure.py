@@ -56,7 +56,9 @@ def test_every_difference_to_dense_its_bounds_and_its_word(shown):
 def test_every_difference_to_a_control(shown):
     of, text = shown
     rows = of_grids(text, "Control's work")
-    assert {row[1] for row in rows} == {"pruned"} and {line["Control"] for line in rows.values()} == {"scratch"}
+    assert {row[1] for row in rows} == {"pruned"} and {line["Control"] for line in rows.values()} == {
+        "scratch (scratch-E)"
+    }
     for (row, name), cell in by_hand(of, {row: (row[0], "scratch", row[2]) for row in rows}).items():
         assert rows[row][f"Δ to its control: {name}"] == cell, (row, name)
         # plain: the first training is (1,000 + 500) × 8 M, the control's own (100 + 100) × 1 M; tuned: one more of both
