@@ -14,8 +14,8 @@ from benchmark.types import Attack, Compression, Epsilon, Limit, Suite
 from benchmark.verification import KINDS
 from leaderboard import exports, markdown, records, render
 from leaderboard.match import place, places
+from tests.synthetic_checks import check
 from tests.synthetic_records import LARGE, PGD, SMALL, every, grid, page, shown, suite, tables
-from tests.test_verdicts import check
 
 
 def test_holes_are_dashes_with_their_reasons():
@@ -49,7 +49,7 @@ def test_a_check_that_failed_is_a_hole_and_one_that_was_made_since_is_none():
     assert "- digits / dense / plain, seed 1, checks trained, transfer: skipped: needs a&#124;b\n" in text
     assert "- digits / dense / plain, seed 0, check transfer: failed: x\n" in text
     kind = next(kind for kind in KINDS if kind.name == "transfer")
-    made = [check(("digits", "dense", "plain", seed), kind) for seed in of.seeds]
+    made = [check(of, ("digits", "dense", "plain", seed), kind) for seed in of.seeds]
     assert "check transfer" not in page(of, every(of), holes=holes, checks=made)
 
 
