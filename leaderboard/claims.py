@@ -212,7 +212,7 @@ def _margin(delta: float) -> str:
 
 
 def _change(difference: Paired) -> str:
-    return change(difference, 1 - 2 * ALPHA) + remarks(difference)
+    return change(difference, 1 - 2 * ALPHA) + remarks(difference, len(difference.lost))  # every planned seed has it
 
 
 def label(row: Row) -> str:

@@ -141,4 +141,6 @@ def _work(row: Row, control: Row) -> str:
 
 
 def _difference(one: Control | None, figures: Figures) -> str:
-    return decided(one.difference, one.decision, figures.grid.delta / 100) if one else MISSING
+    if one is None:
+        return MISSING
+    return decided(one.difference, one.decision, figures.grid.delta / 100, len(figures.suite.seeds))

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from tabulate import tabulate
 
 from benchmark.claims import Claim, Lighter, Measure, Row, fingerprint
-from benchmark.decidable import FEW
 from benchmark.types import Suite
 from leaderboard.claims import evaluate
 from leaderboard.figures import CLEAN, Figures
@@ -21,8 +20,9 @@ HOW = (
     "rows, which share their dense networks and do not spread alike).",
     "**Δ to dense**: the row minus the dense row of the same training and seed, image by image, in points. *better*, "
     "*worse*: p < .05 after Holm's correction over all of the board's Δ. *same within ±δ*: the 90 % interval lies "
-    "inside ±δ (two one-sided tests); δ is the suite's, given before the run. *undecided*: neither is shown. *by "
-    "attacks alone*: without what checks broke, since the two were not checked alike.",
+    "inside ±δ (two one-sided tests); δ is the suite's, given before the run. *undecided*: neither is shown. "
+    "*these networks*: fewer than three seeds are compared, so that it is shown of these networks and not of a method. "
+    "*by attacks alone*: without what checks broke, since the two were not checked alike.",
     "**Bold**: a sound row with all of its seeds that is not significantly worse than the one of the highest mean "
     "(paired, Holm over the grid's rows).",
     "**Decided by**: the attack or check that breaks the most on its own (a check is shown only what stands before "
@@ -43,12 +43,11 @@ def how_sure(suite: Suite, figures: Figures, found: Significance) -> list[str]:
     for row in rows(grid):
         line = [escape(row[0]), escape(row[1])]
         for measure in measures:
-            line += [_compared(found, grid.name, row, measure, grid.delta)]
+            line += [_compared(found, figures, row, measure)]
             line += [_decider(figures, row, measure)] if measure in unions else []
         lines.append(line)
     drawn = tabulate(lines, heads, tablefmt="pipe", disable_numparse=True)
-    few = ["With one or two seeds Δ speaks of the networks that were trained, not of a method."]
-    return ["### How sure", drawn, *few * (len(suite.seeds) < FEW)]
+    return ["### How sure", drawn]
 
 
 def title(suite: Suite, measure: Measure, norms: int) -> str:
@@ -59,11 +58,11 @@ def title(suite: Suite, measure: Measure, norms: int) -> str:
     return f"{measure.attack or UNION} @ {epsilon(suite, measure.eps)}{norm}"
 
 
-def _compared(found: Significance, grid: str, row: Row, measure: Measure, delta: float) -> str:
-    compared = found.compared.get((grid, row, measure))
+def _compared(found: Significance, figures: Figures, row: Row, measure: Measure) -> str:
+    compared = found.compared.get((figures.grid.name, row, measure))
     if compared is None:
         return MISSING
-    return decided(compared.difference, compared.decision, delta / 100)
+    return decided(compared.difference, compared.decision, figures.grid.delta / 100, len(figures.suite.seeds))
 
 
 def _decider(figures: Figures, row: Row, measure: Measure) -> str:

@@ -147,7 +147,6 @@ class Decision:
 
     word: Word
     within: bool = False
-    these_networks: bool = False
 
 
 def decide(difference: Difference, delta: float, p: float | None = None) -> Decision:
@@ -157,8 +156,8 @@ def decide(difference: Difference, delta: float, p: float | None = None) -> Deci
     """
     same = difference.interval(1 - 2 * ALPHA).inside(delta)
     if (difference.p if p is None else p) < ALPHA:
-        return Decision("better" if difference.estimate > 0 else "worse", same, difference.these_networks)
-    return Decision("same" if same else "undecided", same, difference.these_networks)
+        return Decision("better" if difference.estimate > 0 else "worse", same)
+    return Decision("same" if same else "undecided", same)
 
 
 def leaders(rows: Sequence[Outcomes], n: int) -> list[bool]:

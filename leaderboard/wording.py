@@ -23,15 +23,19 @@ def change(difference: Difference, level: float = LEVEL) -> str:
     return f"{signed(difference.estimate)} {bounds(difference.interval(level))}"
 
 
-def remarks(difference: Paired, networks: bool = True) -> str:
-    """What a difference speaks of, and what it leaves out, in brackets; nothing if it needs no such word."""
-    said = [NETWORKS] * (networks and difference.these_networks) + [ALONE] * difference.alone
+def remarks(difference: Paired, planned: int) -> str:
+    """What a difference speaks of, and what it leaves out, in brackets; nothing if it needs no such word.
+
+    One or two of the `planned` seeds speak of their own networks, more of the method: (these networks, 2 of 3 seeds).
+    """
+    seeds = f"{len(difference.lost)} of {planned} seed{'s' if planned > 1 else ''}"
+    said = [f"{NETWORKS}, {seeds}"] * difference.these_networks + [ALONE] * difference.alone
     return f" ({', '.join(said)})" if said else ""
 
 
-def decided(difference: Paired, decision: Decision, delta: float) -> str:
-    """−1.2 [−2.0, −0.4] worse, and what that rests on; δ as a share."""
-    return f"{change(difference)} {verdict(decision, delta)}{remarks(difference, networks=False)}"
+def decided(difference: Paired, decision: Decision, delta: float, planned: int) -> str:
+    """−1.2 [−2.0, −0.4] worse, and what that rests on; δ as a share, `planned` as for `remarks`."""
+    return f"{change(difference)} {verdict(decision, delta)}{remarks(difference, planned)}"
 
 
 def verdict(decision: Decision, delta: float) -> str:

@@ -18,7 +18,7 @@ def test_a_run_notes_when_its_claims_were_fixed_and_the_board_decides_them(desk:
     section = board.split("## Claims")[1].split("\n## ")[0]
     assert "Fixed when 0 of 2 cells had been judged" in section
     assert "Pruning costs little" in section and "half/standard − dense/standard: " in section
-    assert "(these networks)" in section and "δ = 2 points" in section
+    assert "(these networks, 1 of 1 seed)" in section and "δ = 2 points" in section
     assert "### How sure" in board
 
     changed = desk.run(claiming(delta=50))  # whoever changes a claim after the fact is told on

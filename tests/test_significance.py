@@ -79,9 +79,17 @@ def test_the_table_shows_differences_and_the_attack_that_decided():
     cells = table_of(evidence(TRUTH, seeds=(0,)))
     dense, most = cells["dense", A], cells["most", A]
     assert dense[DELTA] == "—"
-    assert most[DELTA].startswith("−") and most[DELTA].endswith("] worse")
+    assert most[DELTA].startswith("−") and most[DELTA].endswith("] worse (these networks, 1 of 1 seed)")
     assert most["Decided by @ 0.1"].startswith("pgd-20")
-    assert most["Δ to dense: clean accuracy"].endswith("] same within ±2")
+    assert most["Δ to dense: clean accuracy"].endswith("] same within ±2 (these networks, 1 of 1 seed)")
+
+
+def test_a_word_on_fewer_than_three_seeds_is_of_these_networks_however_many_were_planned():
+    lacking = [("most", A, 1), ("most", A, 2), ("all", A, 2)]
+    cells = table_of(evidence(TRUTH, lacking=lacking))
+    assert cells["most", A][DELTA].endswith("] worse (these networks, 1 of 3 seeds)")
+    assert cells["all", A][DELTA].endswith("] worse (these networks, 2 of 3 seeds)")
+    assert cells["half", A][DELTA].endswith("] same within ±2")
 
 
 def test_a_missing_row_is_a_hole():

@@ -96,7 +96,7 @@ def test_decisions():
     assert decide(slight, 0.02) == Decision("worse", within=True)
     assert decide(slight, 0.02, p=0.2) == Decision("same", within=True)  # after Holm's correction
     assert decide(Paired((10,) * 3, (300,) * 3, 2000), 0.02).word == "better"
-    assert decide(Paired((30,), (20,), 200), 0.02) == Decision("undecided", these_networks=True)
+    assert decide(Paired((30,), (20,), 200), 0.02) == Decision("undecided")
 
 
 def test_decisions_in_words():
