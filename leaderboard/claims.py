@@ -2,12 +2,12 @@
 
 "holds" needs every part of a claim shown at α = .05 (an intersection–union test, which needs no correction); "fails"
 needs the contrary of some part shown, at α over the number of parts (Bonferroni). What is neither is inconclusive, and
-so is a claim about a network that has no result yet.
+so is a claim about a network that has no result yet, or about the accuracy of a row that is suspect.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +17,7 @@ from leaderboard.figures import CLEAN, Figures
 from leaderboard.paired import Paired
 from leaderboard.records import save
 from leaderboard.statistics import ALPHA, Interval
+from leaderboard.verdict import NOT_YET, Verdicts
 from leaderboard.wording import change, remarks, signed
 
 Word = Literal["holds", "fails", "inconclusive"]
@@ -26,10 +27,14 @@ SHARE_OF_GAIN = 0.1  # a tenth of what adversarial training gained on the dense 
 
 @dataclass(frozen=True)
 class Result:
-    """What the records say of a claim, and the figures that say so, as one-line texts."""
+    """What the records say of a claim, and the figures that say so, as one-line texts.
+
+    unverified: it rests on rows that are not all sound.
+    """
 
     word: Word
     numbers: tuple[str, ...]
+    unverified: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,25 @@ class _Missing(Exception):
     """A figure that a claim needs is not there yet."""
 
 
-def evaluate(claim: Claim, figures: Figures) -> Result:
-    """Decide a claim about the grid of `figures`."""
+def evaluate(claim: Claim, figures: Figures, verdicts: Verdicts) -> Result:
+    """Decide a claim about the grid of `figures`. What rests on a suspect row stays inconclusive."""
+    rows = {row: verdicts.get((claim.grid, row), NOT_YET) for row in _rests_on(claim, figures.grid)}
+    result = _evaluate(claim, figures)
+    suspect = tuple(f"{label(row)} is {verdict}" for row, verdict in rows.items() if verdict.suspect)
+    if suspect:
+        return Result("inconclusive", (*suspect, *result.numbers))
+    return replace(result, unverified=not all(verdict.sound for verdict in rows.values()))
+
+
+def _rests_on(claim: Claim, grid: Grid) -> list[Row]:
+    """The rows whose accuracy a claim is about; of sizes none, which no verdict is about."""
+    if isinstance(claim, Lighter):
+        return []
+    over = (claim.over or _untrained(grid)) if claim.kind == "comparable" else None
+    return list(dict.fromkeys((*claim.rows, *claim.to, *([over] if over else []))))
+
+
+def _evaluate(claim: Claim, figures: Figures) -> Result:
     try:
         parts, numbers = _KINDS[claim.kind](claim, _Evidence(figures))
     except _Missing as missing:

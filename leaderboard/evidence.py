@@ -10,6 +10,7 @@ from leaderboard.claims import evaluate
 from leaderboard.figures import CLEAN, Figures
 from leaderboard.significance import Significance, headlines, rows
 from leaderboard.text import MISSING, NORM, epsilon, escape
+from leaderboard.verdict import Verdicts
 from leaderboard.wording import decided
 
 UNION = "Robust accuracy (union)"
@@ -21,6 +22,7 @@ HOW = (
     "**Δ to dense**: the row minus the dense row of the same training and seed, image by image, in points. *better*, "
     "*worse*: p < .05 after Holm's correction over all of the board's Δ. *same within ±δ*: the 90 % interval lies "
     "inside ±δ (two one-sided tests); δ is the suite's, given before the run. *undecided*: neither is shown. "
+    "What is behind the word says which row is not sound; one that is suspect has no word, and is not tested. "
     "*these networks*: fewer than three seeds are compared, so that it is shown of these networks and not of a method. "
     "*by attacks alone*: without what checks broke, since the two were not checked alike.",
     "**Bold**: a sound row with all of its seeds that is not significantly worse than the one of the highest mean "
@@ -62,7 +64,9 @@ def _compared(found: Significance, figures: Figures, row: Row, measure: Measure)
     compared = found.compared.get((figures.grid.name, row, measure))
     if compared is None:
         return MISSING
-    return decided(compared.difference, compared.decision, figures.grid.delta / 100, len(figures.suite.seeds))
+    return decided(
+        compared.difference, compared.decision, figures.grid.delta / 100, len(figures.suite.seeds), compared.doubts
+    )
 
 
 def _decider(figures: Figures, row: Row, measure: Measure) -> str:
@@ -73,15 +77,18 @@ def _decider(figures: Figures, row: Row, measure: Measure) -> str:
     return escape(decider.label) + (f", others −{more:.1f}" if more >= 0.05 else "")
 
 
-def claims_section(suite: Suite, figures: Sequence[Figures], registered: Mapping[str, int] | None) -> list[str]:
+def claims_section(
+    suite: Suite, figures: Sequence[Figures], registered: Mapping[str, int] | None, verdicts: Verdicts
+) -> list[str]:
     """Each claim of the suite with its word and numbers. `registered`: what `claims.register` noted of them."""
     if not suite.claims:
         return []
     by_grid = {one.grid.name: one for one in figures}
     lines = []
     for claim in suite.claims:
-        result = evaluate(claim, by_grid[claim.grid])
-        lines.append(f"- **{result.word}**: {escape(claim.text or _spelled(suite, claim))}")
+        result = evaluate(claim, by_grid[claim.grid], verdicts)
+        doubt = " (on unverified rows)" * result.unverified
+        lines.append(f"- **{result.word}**{doubt}: {escape(claim.text or _spelled(suite, claim))}")
         lines += [f"  - {escape(line)}" for line in result.numbers]
     when = "It is not known when they were fixed"
     if registered:

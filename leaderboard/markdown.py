@@ -82,14 +82,13 @@ def costs(board: Board, table: Table, figures: Figures, measurements: Lines) -> 
 def rest(board: Board, measurements: Lines, holes: Lines, registered: Mapping[str, int] | None) -> list[str]:
     """What is said once: claims, holes, time and disk, and what the figures mean."""
     holes = list(holes)
-    blocks = claims_section(board.suite, board.figures, registered)
+    blocks = claims_section(board.suite, board.figures, registered, board.verdicts)
     return blocks + holes_section(board, holes) + spent_section(measurements) + legend(board, part(board, holes))
 
 
 def compared(board: Board) -> Significance:
-    """The board's rows beside their dense rows; only those that may be ranked can lead."""
-    able = {(table.grid.name, row.name) for table in board.tables for row in table.rows if row.verdict.sound}
-    return significance(board.figures, able)
+    """The board's rows beside their dense rows; only sound ones can lead."""
+    return significance(board.figures, board.verdicts)
 
 
 def _facts(board: Board, table: Table) -> str:

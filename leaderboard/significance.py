@@ -1,6 +1,6 @@
 """What a board's rows show beside their dense row, and which of them lead: with Holm's correction over the board."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmark.claims import Measure, Row
@@ -9,17 +9,22 @@ from leaderboard.estimate import Column
 from leaderboard.figures import CLEAN, Figures
 from leaderboard.paired import Decision, Paired, decide, leaders
 from leaderboard.statistics import holm
+from leaderboard.verdict import NOT_YET, Verdict, Verdicts
 
 Place = tuple[str, Row, Measure]  # of a grid's name
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A row beside the dense row of the same training, on the seeds that both have; `p` is corrected."""
+    """A row beside the dense row of the same training, on the seeds that both have; `p` is corrected.
+
+    doubts: what verdict either row has that is not sound. Where one is suspect nothing is decided, or tested.
+    """
 
     difference: Paired
-    decision: Decision
-    p: float
+    decision: Decision | None
+    p: float | None
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,16 +64,29 @@ def dense(grid: Grid, row: Row) -> Row | None:
     return (names[0], row[1]) if names and row[0] not in names else None
 
 
-def significance(figures: Sequence[Figures], ranked: Container[tuple[str, Row]]) -> Significance:
-    """Compare every row of every grid. Only rows in `ranked` (grid and row) that have every planned seed can lead."""
-    differences = dict(_differences(figures))
-    corrected = holm([difference.p for difference in differences.values()])
-    deltas = {one.grid.name: one.grid.delta / 100 for one in figures}
-    compared = {
-        place: Compared(difference, decide(difference, deltas[place[0]], p), p)
-        for (place, difference), p in zip(differences.items(), corrected, strict=True)
-    }
-    return Significance(compared, frozenset(place for one in figures for place in _leading(one, ranked)))
+def significance(figures: Sequence[Figures], verdicts: Verdicts) -> Significance:
+    """Compare every row of every grid. Only sound rows that have every planned seed can lead."""
+    grids, differences = {one.grid.name: one.grid for one in figures}, dict(_differences(figures))
+    suspect = {place for place in differences if any(one.suspect for one in _verdicts(verdicts, grids, place))}
+    tested = [place for place in differences if place not in suspect]
+    corrected = dict(zip(tested, holm([differences[place].p for place in tested]), strict=True))
+    compared = {}
+    for place, difference in differences.items():
+        p = corrected.get(place)
+        decision = None if p is None else decide(difference, grids[place[0]].delta / 100, p)
+        compared[place] = Compared(difference, decision, p, _doubts(*_verdicts(verdicts, grids, place)))
+    return Significance(compared, frozenset(place for one in figures for place in _leading(one, verdicts)))
+
+
+def _verdicts(verdicts: Verdicts, grids: Mapping[str, Grid], place: Place) -> tuple[Verdict, Verdict]:
+    """Of a row, and of the dense row that it is compared with."""
+    grid, row, _ = place
+    return verdicts.get((grid, row), NOT_YET), verdicts.get((grid, dense(grids[grid], row)), NOT_YET)
+
+
+def _doubts(row: Verdict, reference: Verdict) -> tuple[str, ...]:
+    own = () if row.sound else (row.word,)
+    return own if reference.sound or reference.word == row.word else (*own, f"dense row {reference.word}")
 
 
 def _differences(figures: Sequence[Figures]) -> Iterator[tuple[Place, Paired]]:
@@ -82,10 +100,11 @@ def _differences(figures: Sequence[Figures]) -> Iterator[tuple[Place, Paired]]:
                         yield (one.grid.name, row, measure), pair
 
 
-def _leading(figures: Figures, ranked: Container[tuple[str, Row]]) -> Iterator[Place]:
+def _leading(figures: Figures, verdicts: Verdicts) -> Iterator[Place]:
     name = figures.grid.name
+    sound = [row for row in rows(figures.grid) if verdicts.get((name, row), NOT_YET).sound]
     for measure in (CLEAN, *headlines(figures.grid)):
-        able = {row: figures.outcomes(row, measure) for row in rows(figures.grid) if (name, row) in ranked}
+        able = {row: figures.outcomes(row, measure) for row in sound}
         able = {row: outcomes for row, outcomes in able.items() if len(outcomes) == len(figures.suite.seeds)}
         first = leaders(list(able.values()), figures.n)
         yield from ((name, row, measure) for row, leads in zip(able, first, strict=True) if leads)

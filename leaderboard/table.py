@@ -18,11 +18,9 @@ from leaderboard.estimate import Column, Estimate, survivors
 from leaderboard.figures import Figures
 from leaderboard.match import Place, Record, claim, places
 from leaderboard.transfer import Matrix, matrices
-from leaderboard.verdict import UNVERIFIED, Verdict
+from leaderboard.verdict import NOT_YET, Verdict
 from leaderboard.verdicts import verdicts
 from leaderboard.work import control, crafting, stages, trained_since, work
-
-NOT_YET = Verdict(UNVERIFIED)
 
 
 @dataclass(frozen=True)
@@ -110,6 +108,11 @@ class Board:
     strangers: int
     figures: tuple[Figures, ...] = ()
     transfers: tuple[Matrix, ...] = ()
+
+    @property
+    def verdicts(self) -> dict[tuple[str, tuple[str, str]], Verdict]:
+        """By grid and row."""
+        return {(table.grid.name, row.name): row.verdict for table in self.tables for row in table.rows}
 
 
 def build(suite: Suite, records: Iterable[Record], checks: Iterable[Check] = ()) -> Board:

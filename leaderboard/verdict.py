@@ -4,9 +4,11 @@ A *finding* is what one check says of one network. The row's verdict is that of 
 has failed, `unverified` while one is missing, otherwise `sound`. Only sound rows are ranked.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+from benchmark.claims import Row
 
 SOUND, UNVERIFIED, SUSPECT = "sound", "unverified", "suspect"
 Word = Literal["passed", "suspect", "missing"]
@@ -51,6 +53,10 @@ class Verdict:
     @property
     def suspect(self) -> bool:
         return self.word == SUSPECT
+
+
+Verdicts = Mapping[tuple[str, Row], Verdict]  # of a grid's name and row
+NOT_YET = Verdict(UNVERIFIED)
 
 
 def verdict(findings: Iterable[Finding], networks: int) -> Verdict:

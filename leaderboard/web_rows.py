@@ -99,7 +99,9 @@ def _beside(figures: Figures, found: Significance, row: Row, column: Column | No
     compared = found.compared.get((figures.grid.name, row.name, measure)) if measure else None
     lines = []
     if compared:
-        said = decided(compared.difference, compared.decision, figures.grid.delta / 100, len(figures.suite.seeds))
+        said = decided(
+            compared.difference, compared.decision, figures.grid.delta / 100, len(figures.suite.seeds), compared.doubts
+        )
         lines.append(f"Δ to dense: {said}")
     decider = figures.decider(row.name, measure) if measure and measure.eps else None
     return lines + ([f"Decided by {printable(decider.label)}"] if decider else [])

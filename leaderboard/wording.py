@@ -1,9 +1,12 @@
 """Differences and decisions as short texts: points of accuracy, with their interval."""
 
+from collections.abc import Iterable
+
 from leaderboard.paired import Decision, Difference, Paired
 from leaderboard.statistics import LEVEL, Interval
 
 NETWORKS = "these networks"
+UNDECIDABLE = "—"
 ALONE = "by attacks alone"  # the rows were not checked alike
 
 
@@ -23,19 +26,26 @@ def change(difference: Difference, level: float = LEVEL) -> str:
     return f"{signed(difference.estimate)} {bounds(difference.interval(level))}"
 
 
-def remarks(difference: Paired, planned: int) -> str:
+def remarks(difference: Paired, planned: int, doubts: Iterable[str] = ()) -> str:
     """What a difference speaks of, and what it leaves out, in brackets; nothing if it needs no such word.
 
     One or two of the `planned` seeds speak of their own networks, more of the method: (these networks, 2 of 3 seeds).
     """
     seeds = f"{len(difference.lost)} of {planned} seed{'s' if planned > 1 else ''}"
     said = [f"{NETWORKS}, {seeds}"] * difference.these_networks + [ALONE] * difference.alone
-    return f" ({', '.join(said)})" if said else ""
+    said += doubts
+    return f" ({'; '.join(said)})" if said else ""
 
 
-def decided(difference: Paired, decision: Decision, delta: float, planned: int) -> str:
-    """−1.2 [−2.0, −0.4] worse, and what that rests on; δ as a share, `planned` as for `remarks`."""
-    return f"{change(difference)} {verdict(decision, delta)}{remarks(difference, planned)}"
+def decided(
+    difference: Paired, decision: Decision | None, delta: float, planned: int, doubts: Iterable[str] = ()
+) -> str:
+    """−1.2 [−2.0, −0.4] worse, and what that rests on; δ as a share, `planned` as for `remarks`.
+
+    Without a decision, −1.2 [−2.0, −0.4] — and the doubts that forbid one.
+    """
+    word = verdict(decision, delta) if decision else UNDECIDABLE
+    return f"{change(difference)} {word}{remarks(difference, planned, doubts)}"
 
 
 def verdict(decision: Decision, delta: float) -> str:

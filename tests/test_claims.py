@@ -13,6 +13,7 @@ from benchmark.yaml_nodes import read as read_yaml
 from leaderboard.claims import evaluate, register, registered
 from leaderboard.evidence import claims_section
 from leaderboard.table import build
+from leaderboard.verdict import Verdict
 from tests.synthetic_outcomes import ROWS, N, evidence
 from tests.synthetic_records import FGSM, LARGE, PGD, SMALL, every, grid, suite
 
@@ -157,21 +158,27 @@ def test_sizes_are_counted(parse, by, word):
     (claim,) = parse(f"claims: [{{lighter: {{rows: '*/*', to: dense/*, {by}}}}}]")
     of = suite(claims=(claim,))
     (figures,) = build(of, every(of)).figures
-    assert evaluate(claim, figures).word == word
+    assert evaluate(claim, figures, {}).word == word and not evaluate(claim, figures, {}).unverified
+    masked = dict.fromkeys((("digits", row) for row in claim.rows), Verdict("suspect", ("masked",)))
+    assert evaluate(claim, figures, masked).word == word  # a size is no accuracy
     assert (
-        "prune-50/tuned: 75.0 % fewer bytes than dense/tuned" in evaluate(claim, figures).numbers or "bytes" not in by
+        "prune-50/tuned: 75.0 % fewer bytes than dense/tuned" in evaluate(claim, figures, {}).numbers
+        or "bytes" not in by
     )
     (figures,) = build(of, [line for line in every(of) if line["seed"] == 0]).figures
-    assert evaluate(claim, figures).word == "inconclusive"
-    assert f"lighter dense/plain, dense/tuned ({by.split()[-1]} % of" in "\n".join(claims_section(of, [figures], None))
+    assert evaluate(claim, figures, {}).word == "inconclusive"
+    assert f"lighter dense/plain, dense/tuned ({by.split()[-1]} % of" in "\n".join(
+        claims_section(of, [figures], None, {})
+    )
 
 
 def decided(parse, claim: str, shares: dict, **options):
     (read,) = parse(f"claims: [{claim}]", ROWS)
-    return evaluate(read, evidence(shares, **options))
+    return evaluate(read, evidence(shares, **options), {})
 
 
 A, S = "adversarial", "standard"
+ALL_ROWS = [(compression.name, training) for compression in ROWS.compressions for training in (A, S)]
 PAIR = "{rows: half/adversarial, to: dense/adversarial"
 ORDER = "{rows: '*/adversarial'"
 DECIDED = [
@@ -225,15 +232,36 @@ def test_the_numbers_stand_beside_the_word(parse):
 def test_what_is_comparable_does_not_hang_on_the_suites_delta(parse, delta):
     shares = {("half", A): (0.9, 0.46), ("dense", S): (0.9, 0.1)}  # four points are lost, of forty gained
     (claim,) = parse(f"claims: [{{comparable: {PAIR}}}}}]", replace(ROWS, delta=delta))
-    found = evaluate(claim, evidence(shares))
+    found = evaluate(claim, evidence(shares), {})
     assert found.word == "fails" and "δ = 2 points" in found.numbers
     (loss,) = parse(f"claims: [{{no worse than: {PAIR}}}}}]", replace(ROWS, delta=10))
-    assert evaluate(loss, evidence(shares)).word == "holds"
+    assert evaluate(loss, evidence(shares), {}).word == "holds"
 
 
 def test_a_missing_network_leaves_a_claim_inconclusive(parse):
     found = decided(parse, f"{{within: {PAIR}}}}}", {}, lacking=[("half", A, 1), ("half", A, 2)])
     assert (found.word, found.numbers) == ("inconclusive", ("half/adversarial has no result of seeds 1, 2",))
+
+
+def test_a_claim_that_rests_on_a_suspect_row_is_inconclusive(parse):
+    sound = {("digits", row): Verdict("sound") for row in ALL_ROWS}
+    masked, figures = Verdict("suspect", ("a stronger attack breaks more",)), evidence({("dense", S): (0.9, 0.1)})
+    (within,) = parse(f"claims: [{{within: {PAIR}}}}}]", ROWS)
+    (comparable,) = parse(f"claims: [{{comparable: {PAIR}}}}}]", ROWS)
+    assert evaluate(within, figures, sound) == replace(evaluate(within, figures, {}), unverified=False)
+    assert evaluate(within, figures, {}).unverified
+    for claim, row, word in (
+        (within, ("half", A), "inconclusive"),
+        (within, ("dense", A), "inconclusive"),
+        (within, ("dense", S), "holds"),  # it is not about that row
+        (comparable, ("dense", S), "inconclusive"),  # δ rests on it
+    ):
+        found = evaluate(claim, figures, sound | {("digits", row): masked})
+        assert found.word == word and not found.unverified
+        why = f"{row[0]}/{row[1]} is suspect (a stronger attack breaks more)"
+        assert (found.numbers[0] == why) == (word == "inconclusive") and len(found.numbers) > 1
+    text = "\n".join(claims_section(replace(suite(ROWS), claims=(within,)), [figures], None, {}))
+    assert "- **holds** (on unverified rows): " in text
 
 
 def test_claims_are_registered_once_as_they_were_first_seen(parse, tmp_path):

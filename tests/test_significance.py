@@ -12,6 +12,7 @@ from leaderboard.estimate import Column
 from leaderboard.evidence import claims_section, how_sure
 from leaderboard.figures import CLEAN
 from leaderboard.significance import headlines, rows, significance
+from leaderboard.verdict import Verdict
 from tests.synthetic_outcomes import N, evidence
 from tests.synthetic_records import LARGE, tables
 
@@ -22,8 +23,9 @@ TRUTH = {("half", A): (0.9, 0.5), ("most", A): (0.9, 0.42), ("all", A): (0.9, 0.
 TRUTH |= {(name, S): (0.95, 0.1) for name in ("dense", "half", "most", "all")}
 
 
-def everyone(figures) -> set:
-    return {(figures.grid.name, row) for row in rows(figures.grid)}
+def everyone(figures, but=()) -> dict:
+    """Every row is sound, except those in `but`."""
+    return {(figures.grid.name, row): Verdict("sound") for row in rows(figures.grid) if row not in but}
 
 
 def table_of(figures) -> dict[tuple[str, str], dict[str, str]]:
@@ -71,7 +73,7 @@ def test_leaders_are_ranked_rows_with_every_seed():
     leading = {row for _, row, measure in significance([figures], everyone(figures)).leading if measure == UNION}
     assert leading == {("dense", A)}  # of equal truth is half, which lacks a seed
     whole = evidence(TRUTH)
-    found = significance([whole], everyone(whole) - {("digits", ("dense", A))})
+    found = significance([whole], everyone(whole, but=[("dense", A)]))
     assert {row for _, row, measure in found.leading if measure == UNION} == {("half", A)}
 
 
@@ -92,6 +94,26 @@ def test_a_word_on_fewer_than_three_seeds_is_of_these_networks_however_many_were
     assert cells["half", A][DELTA].endswith("] same within ±2")
 
 
+def test_suspect_rows_are_not_tested_and_doubts_stand_beside_the_word():
+    figures = evidence(TRUTH)
+    verdicts = everyone(figures, but=[("half", A)]) | {("digits", ("all", A)): Verdict("suspect", ("masked",))}
+    found = significance([figures], verdicts)
+    fine = [one for (_, row, _), one in found.compared.items() if row != ("all", A)]
+    assert [one.p for one in fine] == pytest.approx(
+        list(multipletests([x.difference.p for x in fine], method="holm")[1])
+    )
+    assert len(fine) == 10 and found.compared["digits", ("all", A), UNION].decision is None
+    (table,) = tables("\n\n".join(how_sure(figures.suite, figures, found)) + "\n")
+    cells = {(line["Compression"], line["Training"]): line[DELTA] for line in table}
+    assert cells["all", A].startswith("−") and cells["all", A].endswith("] — (suspect)")
+    assert cells["half", A].endswith("] same within ±2 (unverified)") and cells["most", A].endswith("] worse")
+    reference = everyone(figures) | {("digits", ("dense", A)): Verdict("suspect", ("masked",))}
+    found = significance([figures], reference)
+    assert found.compared["digits", ("most", A), UNION].decision is None
+    assert found.compared["digits", ("most", A), UNION].doubts == ("dense row suspect",)
+    assert found.compared["digits", ("most", S), UNION].decision and len(found.compared) == 12
+
+
 def test_a_missing_row_is_a_hole():
     cells = table_of(evidence(TRUTH, lacking=[("all", A, seed) for seed in (0, 1, 2)]))
     assert set(list(cells["all", A].values())[2:]) == {"—"}
@@ -99,7 +121,7 @@ def test_a_missing_row_is_a_hole():
 
 def test_who_leads_a_column():
     figures = evidence(TRUTH)
-    found = significance([figures], everyone(figures) - {("digits", ("half", A))})
+    found = significance([figures], everyone(figures, but=[("half", A)]))
     union, lone = (Column(attack, "inf", LARGE, ("pgd-20",)) for attack in (None, "pgd-20"))
     assert found.leads("digits", ("dense", A), union) and not found.leads("digits", ("most", A), union)
     assert not found.leads("digits", ("half", A), union)  # it may not be ranked
@@ -111,9 +133,9 @@ def test_claims_are_listed_with_their_word_their_numbers_and_when_they_were_fixe
     claim = Claim("within", "", "digits", (("half", A),), (("dense", A),), UNION)
     figures = evidence(TRUTH)
     of = replace(figures.suite, claims=(claim, replace(claim, text="a <b> | c", rows=(("all", A),))))
-    text = "\n".join(claims_section(of, [figures], {"judged": 0, "planned": 48}))
+    text = "\n".join(claims_section(of, [figures], {"judged": 0, "planned": 48}, everyone(figures)))
     assert "- **holds**: digits: half/adversarial within dense/adversarial (Robust accuracy (union) @ 0.1)" in text
     assert "- **fails**: a &#60;b&#62; &#124; c" in text
     assert "Fixed when 0 of 48 cells had been judged" in text and fingerprint(of.claims) in text
-    assert "not known when" in "\n".join(claims_section(of, [figures], None))
-    assert claims_section(figures.suite, [figures], None) == [] and tables(text) == []
+    assert "not known when" in "\n".join(claims_section(of, [figures], None, {}))
+    assert claims_section(figures.suite, [figures], None, {}) == [] and tables(text) == []
