@@ -110,4 +110,5 @@ def _difference(compared: Compared | None) -> dict[str, Any]:
         return {}
     interval = compared.difference.interval()
     bounds = {"delta_low": interval.low, "delta_high": interval.high}
-    return {"delta": compared.difference.estimate, "delta_p": compared.p, "delta_word": compared.decision.word} | bounds
+    word = compared.decision and compared.decision.word
+    return {"delta": compared.difference.estimate, "delta_p": compared.p, "delta_word": word} | bounds

@@ -44,8 +44,9 @@ def decided(
 
     Without a decision, −1.2 [−2.0, −0.4] — and the doubts that forbid one.
     """
-    word = verdict(decision, delta) if decision else UNDECIDABLE
-    return f"{change(difference)} {word}{remarks(difference, planned, doubts)}"
+    if decision is None:
+        return f"{change(difference)} {UNDECIDABLE} ({'; '.join(doubts)})"
+    return f"{change(difference)} {verdict(decision, delta)}{remarks(difference, planned, doubts)}"
 
 
 def verdict(decision: Decision, delta: float) -> str:

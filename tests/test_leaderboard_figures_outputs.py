@@ -126,6 +126,9 @@ def test_every_row_of_the_csv(made):
         one = difference(of.union(dense), of.union(name))
         assert float(line["delta"]) == pytest.approx(one.estimate)
         assert (float(line["delta_low"]), float(line["delta_high"])) == pytest.approx(one.bounds(0.95))
+        if line["verdict"] == "suspect":
+            assert line["delta_p"] == line["delta_word"] == ""
+            continue
         found[name] = one, line
     clean = [difference(of.clean((name[0], "dense", name[2])), of.clean(name)).p for name in found]
     corrected = multipletests(clean + [one.p for one, _ in found.values()], method="holm")[1][len(clean) :]
