@@ -1,5 +1,7 @@
 """DeepFool's distances are foolbox's, and it does what it is asked to do."""
 
+from importlib.util import find_spec
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from benchmark.engine.ball import distance
 from benchmark.engine.deepfool import DeepFool
 from benchmark.engine.judging import stands
 from tests.small_networks import digit_images, trained
+from tests.speed.peers import adv_lib
 
 
 @pytest.mark.filterwarnings("default")  # of foolbox, not of ours
@@ -21,8 +24,24 @@ def test_distances_are_those_of_foolbox(norm, robust):
     assert not stands(estimator.model, ours, y).any()
     right = stands(estimator.model, x, y)  # foolbox starts from the prediction, which here is the label
     found, expected = (distance(examples, x, norm)[right] for examples in (ours, theirs))
-    assert ((found - expected).abs() < 1e-3).float().mean() > 0.95
-    assert found.median() == pytest.approx(expected.median().item(), rel=0.01)
+    assert (
+        found < expected + 1e-3
+    ).float().mean() > 0.9  # further is what a step from inside the pixel range may come to
+    assert 0.97 * expected.median() < found.median() < 1.001 * expected.median()
+
+
+@pytest.mark.filterwarnings("default")  # of adv-lib, not of ours
+@pytest.mark.parametrize("robust", [False, True])
+@pytest.mark.parametrize("norm", ["2", "inf"])
+def test_distances_are_no_longer_than_adv_libs(norm, robust):
+    if not find_spec("adv_lib"):
+        pytest.skip("adv-lib is not installed")
+    estimator, (x, y) = trained(robust), digit_images(300)
+    right = stands(estimator.model, x, y)
+    theirs = adv_lib().df(estimator.model, x, y, steps=50, norm=float(norm))
+    ours = DeepFool(estimator, norm, precision="fp32").generate(x, y)
+    found, expected = (distance(examples, x, norm)[right] for examples in (ours, theirs))
+    assert found.median() <= 1.001 * expected.median()
 
 
 def test_all_classes_cost_one_forward_pass_a_step():

@@ -44,10 +44,12 @@ class RivalOracle(Oracle):
 class DeepFool(MinimumNorm):
     """An example is done at its first point that the judge gets wrong, or after max_iter steps.
 
-    Starts from the true label, as the paper's robustness does, not from the prediction. overshoot: the share of the
-    whole perturbation that is added to it, so that it crosses the boundary; candidates: how many classes are looked at,
+    Starts from the true label, as the paper's robustness does, not from the prediction. overshoot: the share of
+    every step that is added to it, so that it crosses the boundary; candidates: how many classes are looked at,
     the likeliest on the clean image (the authors' code: 10, the label's own included). norm: "2" or "inf". Points are
-    cut to the pixel range, which the paper leaves open.
+    cut to the pixel range, which the paper leaves open, before the next step is taken from there: a perturbation that
+    is added up beyond the range keeps pixels at its edge that a later step would move (foolbox's does, and comes less
+    near).
     """
 
     attack_params: ClassVar = [*MinimumNorm.attack_params, "max_iter", "overshoot", "candidates"]
@@ -84,7 +86,6 @@ class DeepFool(MinimumNorm):
         origin, label = state["origin"], state["label"]
         state |= {
             "point": origin,
-            "total": torch.zeros_like(origin),  # the perturbation before overshoot and pixel range
             "others": likeliest(self.oracle.logits(origin), label, self.candidates),
             "step": torch.zeros_like(label),
         }
@@ -94,10 +95,10 @@ class DeepFool(MinimumNorm):
         gradient, _, distance = self.oracle.nearest(state["point"], state["label"], state["others"], norm)
         blind = distance.isinf()
         step = torch.where(blind, 0, distance + _PUSH)
-        total = state["total"] + columns(step, gradient) * self._norm.steepest(gradient, state["point"], 0.0, 1.0)
-        point = (state["origin"] + (1 + self.overshoot) * total).clamp(0, 1)
+        step = columns((1 + self.overshoot) * step, gradient)
+        point = (state["point"] + step * self._norm.steepest(gradient, state["point"], 0.0, 1.0)).clamp(0, 1)
         broken = self.oracle.confirm(point, state["label"])
-        state |= {"point": point, "total": total, "step": state["step"] + 1}
+        state |= {"point": point, "step": state["step"] + 1}
         self.keep(state, point, broken)
         return broken | blind | (state["step"] == self.max_iter)
 
