@@ -37,6 +37,7 @@ deployed: $(VENV)/installed-test
 # kill. On Fashion-MNIST, or with SPEED="--network both --data DIR" also on CIFAR-10.
 speed: $(VENV)/installed-test
 	TQDM_DISABLE=1 $(BIN)/python -m tests.speed $(SPEED)
+	$(BIN)/python -m tests.speed.page
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -4,6 +4,7 @@ A page is asked by evaluating JavaScript in it; keys and clicks go through the b
 """
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -25,13 +26,16 @@ class Page:
     """One page of a browser that is closed with `close`."""
 
     def __init__(self, program: str, profile: Path, size: tuple[int, int] = (1400, 1000)):
-        to_browser, commands = os.pipe()
-        answers, from_browser = os.pipe()
+        # out of the way of 3 and 4, which the browser's ends become
+        ends = (*os.pipe(), *os.pipe())
+        pipes = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
+        for end in ends:
+            os.close(end)
+        to_browser, commands, answers, from_browser = pipes
 
-        def give() -> None:  # the pipe's two ends are the browser's files 3 and 4; both copies are made before either
-            ends = os.dup(to_browser), os.dup(from_browser)
-            os.dup2(ends[0], 3)
-            os.dup2(ends[1], 4)
+        def give() -> None:
+            os.dup2(to_browser, 3)
+            os.dup2(from_browser, 4)
 
         window = f"--window-size={size[0]},{size[1]}"
         self._process = subprocess.Popen(
