@@ -30,7 +30,8 @@ HOW = (
     "none*: the suite asks for no checks; what records show by themselves (*sweep*, *deployed*, clean accuracy) is "
     "looked at all the same. *quick*: passed, at a tenth of the size, which can find fault and no more. A row under ℓ1 "
     "attacks is never sound: there is no gradient-free check of that norm. Whatever a check breaks is broken in the "
-    f"row's unions, too; “by checks” says how much that took ({MISSING}: none tried).",
+    f"row's unions, too; “by checks” says how much that took ({MISSING}: none tried), of the images that it "
+    "looked at alone; *estimated* is what it would be had it looked at all that stand.",
     "**Sizes**: of each network a check looks at so many of the images that stand, chosen at random, or at all where "
     f"there are fewer, with `verify: full` (and with `verify: quick`): {_sizes()}. *trained* looks at all test images.",
     "**Checks**, at the headline ε. *strong rerun*: PGD of 100 steps and 5 restarts on the margin (20 restarts if more "

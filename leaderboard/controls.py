@@ -12,25 +12,30 @@ from benchmark.recipes import REINITIALISE
 from benchmark.types import Compression, Grid
 from leaderboard.figures import CLEAN, Figures
 from leaderboard.paired import Decision, Paired, decide
-from leaderboard.significance import headlines
+from leaderboard.significance import doubts, headlines
 from leaderboard.statistics import holm
+from leaderboard.verdict import NOT_YET, Verdict, Verdicts
 from leaderboard.work import SCRATCH_B, SCRATCH_E
 
 
 @dataclass(frozen=True)
 class Control:
-    """A row of a grid minus its control, on the seeds that both have; `p` is corrected over the board's controls."""
+    """A row of a grid minus its control, on the seeds that both have; `p` is corrected over the board's controls.
+
+    doubts: what verdict either has that is not sound. Where one is suspect nothing is decided, or tested.
+    """
 
     grid: str
     row: Row
     control: Row
     measure: Measure
     difference: Paired
-    decision: Decision
-    p: float
+    decision: Decision | None
+    p: float | None
+    doubts: tuple[str, ...] = ()
 
 
-def controls(figures: Sequence[Figures]) -> list[Control]:
+def controls(figures: Sequence[Figures], verdicts: Verdicts) -> list[Control]:
     """Of all grids of a board, every row that has a control in its grid, in clean accuracy and in the unions at the
     headline ε."""
     found = [
@@ -40,15 +45,24 @@ def controls(figures: Sequence[Figures]) -> list[Control]:
         for measure in (CLEAN, *headlines(one.grid))
         if (pair := one.difference(control, row, measure))
     ]
-    corrected = holm([pair.p for *_, pair in found])
-    return [
-        Control(of.grid.name, *names, pair, decide(pair, of.grid.delta / 100, p), p)
-        for (of, *names, pair), p in zip(found, corrected, strict=True)
-    ]
+    known = [[verdicts.get((of.grid.name, name), NOT_YET) for name in names] for of, *names, _, _ in found]
+    corrected = iter(holm([pair.p for (*_, pair), of in zip(found, known, strict=True) if not _suspect(of)]))
+    made = []
+    for (one, row, control, measure, pair), of in zip(found, known, strict=True):
+        p = None if _suspect(of) else next(corrected)
+        decision = None if p is None else decide(pair, one.grid.delta / 100, p)
+        made.append(Control(one.grid.name, row, control, measure, pair, decision, p, doubts(*of, "control")))
+    return made
 
 
-def helps(beside: Sequence[tuple[str, Decision]]) -> str:
+def _suspect(verdicts: Sequence[Verdict]) -> bool:
+    return any(one.suspect for one in verdicts)
+
+
+def helps(beside: Sequence[tuple[str, Decision | None]]) -> str:
     """Whether a compression helps: only if its row is better than controls of both kinds. `beside`: kind, decision."""
+    if any(decision is None for _, decision in beside):
+        return "cannot be said of suspect rows"
     words = {decision.word for _, decision in beside}
     lacking = [kind for kind in (SCRATCH_E, SCRATCH_B) if kind not in dict(beside)]
     if words & {"worse", "same"}:
@@ -65,6 +79,12 @@ def pairs(grid: Grid) -> Iterator[tuple[Row, Row]]:
         for compression in grid.compressions:
             if plain is not None and compression.steps == plain:
                 yield from (((compression.name, one.name), (control.name, one.name)) for one in grid.trainings)
+
+
+def lone(grid: Grid) -> list[str]:
+    """The compressions that are controls of no row of the grid."""
+    beside = {control for _, (control, _) in pairs(grid)}
+    return [one.name for one in grid.compressions if _without(one) is not None and one.name not in beside]
 
 
 def _without(control: Compression) -> tuple | None:

@@ -7,7 +7,7 @@ from tabulate import tabulate
 
 from benchmark.claims import Measure
 from benchmark.claims import Row as Name
-from leaderboard.controls import Control, controls, helps
+from leaderboard.controls import Control, controls, helps, lone
 from leaderboard.efficiency import Cost, costs, fronts, reference, relative
 from leaderboard.estimate import Column
 from leaderboard.evidence import title
@@ -89,13 +89,16 @@ def of_dense(table: Table, cost: Cost, row: Row) -> str:
 
 
 def beside_controls(board: Board, table: Table, figures: Figures) -> list[str]:
-    """The rows that have a control of their own structure, as Markdown blocks."""
+    """The rows that have a control of their own structure, and the controls of no row, as Markdown blocks."""
     found: dict[tuple[Name, Name], list[Control]] = {}
-    for one in controls(board.figures):
+    for one in controls(board.figures, board.verdicts):
         if one.grid == table.grid.name:
             found.setdefault((one.row, one.control), []).append(one)
+    head, alone = "### Beside a re-initialised network of the same structure", lone(table.grid)
+    needs = "a control needs a row of the same steps, but for its `reinitialise` and the training that follows at once"
+    unmatched = [f"Beside no row: {escape(', '.join(alone))} ({needs})."] * bool(alone)
     if not found:
-        return []
+        return [head, *unmatched] if alone else []
     measures = [CLEAN, *headlines(figures.grid)]
     heads = ["Compression", "Control", "Training", "Control's work"]
     heads += [f"Δ to its control: {_measure(board, measure, len(measures) - 1)}" for measure in measures]
@@ -110,21 +113,19 @@ def beside_controls(board: Board, table: Table, figures: Figures) -> list[str]:
         "The row minus its *control*: a network of the same structure whose weights were drawn anew and trained from "
         "scratch, with the work that is given as a multiple of the row's. *better*: the compression has kept something "
         "that the structure alone does not give. Holm over the board's controls. A compression *helps* if its row is "
-        "better than both a scratch-E and a scratch-B."
+        "better than both a scratch-E and a scratch-B. Where one of the two is suspect there is no word."
     )
     robust: dict[tuple[Name, Measure], list[Control]] = {}
     for one in (one for ones in found.values() for one in ones if one.measure != CLEAN):
         robust.setdefault((one.row, one.measure), []).append(one)
     words = [_helps(board, figures, rows, ones) for ones in robust.values()]
-    return ["### Beside a re-initialised network of the same structure", drawn, about, "\n".join(words)]
+    return [head, drawn, about, "\n".join(words), *unmatched]
 
 
 def _helps(board: Board, figures: Figures, rows: Mapping[Name, Row], beside: list[Control]) -> str:
     """Whether a row's compression helps at a union, and what that rests on: `beside` is of one row and measure."""
     row, measure = beside[0].row, beside[0].measure
     word = helps([(rows[one.control].control, one.decision) for one in beside])
-    if any(rows[name].verdict.suspect for name in (row, *(one.control for one in beside))):
-        word = "cannot be said of suspect rows"
     shown = [f"{rows[one.control].control} {_difference(one, figures)}" for one in beside]
     where = _measure(board, measure, len(headlines(figures.grid)))
     return f"- {escape(' / '.join(row))}, {escape(where)}: **{word}** ({escape('; '.join(shown))})"
@@ -143,4 +144,4 @@ def _work(row: Row, control: Row) -> str:
 def _difference(one: Control | None, figures: Figures) -> str:
     if one is None:
         return MISSING
-    return decided(one.difference, one.decision, figures.grid.delta / 100, len(figures.suite.seeds))
+    return decided(one.difference, one.decision, figures.grid.delta / 100, len(figures.suite.seeds), one.doubts)

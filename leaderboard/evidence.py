@@ -22,6 +22,8 @@ HOW = (
     "**Δ to dense**: the row minus the dense row of the same training and seed, image by image, in points. *better*, "
     "*worse*: p < .05 after Holm's correction over all of the board's Δ. *same within ±δ*: the 90 % interval lies "
     "inside ±δ (two one-sided tests); δ is the suite's, given before the run. *undecided*: neither is shown. "
+    "The interval is of one comparison alone, the word is corrected for all of the board's, so that it may be "
+    "*undecided* beside an interval without zero. "
     "What is behind the word says which row is not sound; one that is suspect has no word, and is not tested. "
     "*these networks*: fewer than three seeds are compared, so that it is shown of these networks and not of a method. "
     "*by attacks alone*: without what checks broke, since the two were not checked alike.",
@@ -88,7 +90,8 @@ def claims_section(
     for claim in suite.claims:
         result = evaluate(claim, by_grid[claim.grid], verdicts)
         doubt = " (on unverified rows)" * result.unverified
-        lines.append(f"- **{result.word}**{doubt}: {escape(claim.text or _spelled(suite, claim))}")
+        said = f"{claim.text or _spelled(claim)} ({_measured(suite, claim)})"
+        lines.append(f"- **{result.word}**{doubt}: {escape(said)}")
         lines += [f"  - {escape(line)}" for line in result.numbers]
     when = "It is not known when they were fixed"
     if registered:
@@ -97,8 +100,13 @@ def claims_section(
     return ["## Claims", about, "\n".join(lines)]
 
 
-def _spelled(suite: Suite, claim: Claim) -> str:
+def _spelled(claim: Claim) -> str:
     rows_, to = (", ".join(dict.fromkeys("/".join(row) for row in side)) for side in (claim.rows, claim.to))
-    lighter = isinstance(claim, Lighter)
-    of = f"{100 * claim.by:.3g} % of {claim.what}" if lighter else title(suite, claim.measure, 1)
-    return f"{claim.grid}: {rows_} {claim.kind}{' ' + to if to else ''} ({of})"
+    return f"{claim.grid}: {rows_} {claim.kind}{' ' + to if to else ''}"
+
+
+def _measured(suite: Suite, claim: Claim) -> str:
+    """What a claim is about, with its ε, and its norm where the suite has several."""
+    if isinstance(claim, Lighter):
+        return f"{100 * claim.by:.3g} % of {claim.what}"
+    return title(suite, claim.measure, len({attack.norm for grid in suite.grids for attack in grid.attacks}))

@@ -16,6 +16,7 @@ from leaderboard.records import HOLE
 from leaderboard.statistics import Z
 from leaderboard.table import Board, Table
 from leaderboard.text import MISSING, epsilon, escape, quantity
+from leaderboard.transfer_page import HOW as MATRIX
 
 
 def holes_section(board: Board, holes: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -108,9 +109,15 @@ def legend(board: Board, run: Part | None) -> list[str]:
         "**An attack @ ε** (“pgd-20 @ 8/255”): the share that is right on the clean image *and* on every candidate of "
         "that one attack. Ties and logits that are not finite count as broken.",
         "**Robust accuracy (union) @ ε**: the share that survives *every* attack of one norm at that ε or a smaller "
-        "one, image by image; a network enters only when all of these attacks have judged all n images at that ε.",
-        *["*(boundary)*: this attack stops at the boundary, and another network judges: such examples transfer badly."]
+        "one, and all that checks tried there, image by image; a network enters only when all of these attacks have "
+        "judged all n images at that ε.",
+        *[
+            "*(boundary)*: the examples stop at the decision boundary of the network that they were crafted on, and "
+            "another network judges them: to stand them says little about robustness. The network that they were "
+            "crafted on, where it is a row, judges its own: of it they say as much as any attack."
+        ]
         * any(one.boundary for table in board.tables for one in (table, *table.deployed)),
+        *[MATRIX] * any(attack.source for table in board.tables for attack in table.grid.attacks),
         "Robust figures are upper bounds: a stronger attack can only lower them.",
         f"**87.6 [84.8, 90.0]**: the mean over training seeds, and its 95 % interval from seeds and test images.{few}",
         *_resolution(board),
@@ -132,7 +139,8 @@ def legend(board: Board, run: Part | None) -> list[str]:
         ]
         * _masked(board),
         *VERDICT,
-        f"**{MISSING}**: no result (see Holes). *(1 of 2 seeds)*: fewer seeds than planned are in the figure.",
+        f"**{MISSING}**: no result (see Holes); in a transfer matrix also a pair that the suite has not asked for; the "
+        "Δ of a dense row to itself. *(1 of 2 seeds)*: fewer seeds than planned are in the figure.",
         f"Protocol version: {escape(', '.join(board.protocols)) or 'no records yet'}.",
     ]
     return ["## Legend", "\n".join(f"- {line}" for line in lines), *_how_to_reproduce(board, run)]

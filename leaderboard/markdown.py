@@ -1,11 +1,14 @@
 """Tables → leaderboard.md, for people. The same inputs give the same bytes."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
+from leaderboard.checked import tried
 from leaderboard.checks_page import checks_section
 from leaderboard.deployed_page import sections
 from leaderboard.efficiency_page import beside_controls, efficiency
+from leaderboard.estimate import Column
 from leaderboard.evidence import claims_section, how_sure
 from leaderboard.figures import Figures
 from leaderboard.legend import holes_section, legend, spent_section
@@ -91,6 +94,13 @@ def compared(board: Board) -> Significance:
     return significance(board.figures, board.verdicts)
 
 
+def _checked(board: Board, table: Table, union: Column) -> bool:
+    """Whether some row's checks tried anything inside a union's ball: it holds what they broke."""
+    (figures,) = (one for one in board.figures if one.grid.name == table.grid.name)
+    networks = product((row.name for row in table.rows), board.suite.seeds)
+    return any(tried(figures.checked.of(*network), union.norm, union.eps.value) for network in networks)
+
+
 def _facts(board: Board, table: Table) -> str:
     """What every figure of the grid's tables rests on."""
     grid, suite = table.grid, board.suite
@@ -114,10 +124,12 @@ def _facts(board: Board, table: Table) -> str:
             f"ε{whose} as the source writes it, for images divided by {space:g}, and in pixels of [0, 1]: "
             f"{escape(', '.join(both))}"
         )
-    unions: dict[tuple[str, ...], list[str]] = {}
+    unions: dict[tuple[str, bool], list[str]] = {}
     for column in table.unions:
-        unions.setdefault(column.attacks, []).append(at(suite, table, column))
-    over = [f"{', '.join(attacks)} @ {', '.join(labels)}" for attacks, labels in unions.items()]
+        named = ", ".join(column.attacks)
+        unions.setdefault((named, _checked(board, table, column)), []).append(at(suite, table, column))
+    checks = ", and what the checks broke"
+    over = [f"{named} @ {', '.join(labels)}{checks * checked}" for (named, checked), labels in unions.items()]
     lines += [f"The union is over: {escape('; '.join(over))}"] * bool(over)
     for one in table.deployed:
         judged = [f"{', '.join(c.attacks)} @ {at(suite, table, c)}" for c in one.columns if c.attack is None]

@@ -74,7 +74,7 @@ def significance(figures: Sequence[Figures], verdicts: Verdicts) -> Significance
     for place, difference in differences.items():
         p = corrected.get(place)
         decision = None if p is None else decide(difference, grids[place[0]].delta / 100, p)
-        compared[place] = Compared(difference, decision, p, _doubts(*_verdicts(verdicts, grids, place)))
+        compared[place] = Compared(difference, decision, p, doubts(*_verdicts(verdicts, grids, place)))
     return Significance(compared, frozenset(place for one in figures for place in _leading(one, verdicts)))
 
 
@@ -84,9 +84,10 @@ def _verdicts(verdicts: Verdicts, grids: Mapping[str, Grid], place: Place) -> tu
     return verdicts.get((grid, row), NOT_YET), verdicts.get((grid, dense(grids[grid], row)), NOT_YET)
 
 
-def _doubts(row: Verdict, reference: Verdict) -> tuple[str, ...]:
+def doubts(row: Verdict, reference: Verdict, name: str = "dense row") -> tuple[str, ...]:
+    """What verdict a row, and the one of that name that it is compared with, have that is not sound."""
     own = () if row.sound else (row.word,)
-    return own if reference.sound or reference.word == row.word else (*own, f"dense row {reference.word}")
+    return own if reference.sound or reference.word == row.word else (*own, f"{name} {reference.word}")
 
 
 def _differences(figures: Sequence[Figures]) -> Iterator[tuple[Place, Paired]]:

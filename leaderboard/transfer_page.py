@@ -12,7 +12,12 @@ ABOUT = (
     "Robust accuracy in % of the network at the head of a column on examples crafted on the network at the head of the "
     "line; *its own* examples are in **bold**. What was crafted on another seed's network than the judge's stands in a "
     "line of its own, with that seed. A compressed network that is no more robust than its dense one, but another "
-    "network, does better on the dense one's examples than that does itself: read along the whole column."
+    "network, does better on the dense one's examples than that does itself: read along the whole column. "
+    f"{MISSING}: not asked for, unless Holes names it."
+)
+HOW = (
+    "**Transfer matrix**: of two networks or more that each judge the examples of two networks or more. The examples "
+    "of one network alone (`from: dense` by itself) are a column of the table above, where they say the same."
 )
 
 
@@ -23,7 +28,7 @@ def transfer_section(matrices: Iterable[Matrix]) -> list[str]:
 
 
 def _title(matrix: Matrix) -> str:
-    boundary = ", *(boundary)*: such examples transfer badly" if matrix.boundary else ""
+    boundary = ", *(boundary)*: but for its own, they say little about robustness" if matrix.boundary else ""
     head = f"### {escape(matrix.attack)} @ {escape(matrix.eps_label)} ({NORM[matrix.norm]})"
     return f"{head}\n\n{escape(', '.join(matrix.names))}; n = {matrix.n}{boundary}"
 

@@ -93,7 +93,7 @@ def _loss(reason: str) -> Callable[[Check], Said]:
     def say(check: Check) -> Said:
         rate = rate_of(check)
         more = f" of {rate.standing} that stand" if rate.standing > rate.examined else ""
-        numbers = f"{rate.found} of {rate.examined}{more}: {signed(-rate.share)} points"
+        numbers = f"{rate.found} of {rate.examined}{more}: {signed(-rate.share)} points{', estimated' * bool(more)}"
         control, known = check["facts"].get("control", {"asked": 0}), ""
         if control["asked"]:
             known = f"; breaks {control['found']} of {control['asked']} that the row's own attacks break"

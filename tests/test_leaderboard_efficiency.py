@@ -139,13 +139,13 @@ def test_a_row_beside_its_control():
     of = controlled()
     robust = {"pruned": "1111111000", "scratch": "0000001000"}
     lines = [record(of, place(line), robust.get(line["compression"], "1111110000")) for line in every(of)]
-    (clean, union, *_) = controls(build(of, lines).figures)
+    (clean, union, *_) = controls(build(of, lines).figures, {})
     assert (clean.row, clean.control) == (union.row, union.control) == (("pruned", "plain"), ("scratch", "plain"))
     assert union.difference.estimate == pytest.approx(0.6) and clean.difference.estimate == 0
     assert union.p == pytest.approx(min(1, 4 * mcnemar(0, 6)))  # Holm: the smaller of four is multiplied by four
     two = replace(of, grids=(*of.grids, replace(of.grids[0], name="again")))
     again = [line | {"grid": name} for line in lines for name in ("digits", "again")]
-    found = controls(build(two, again).figures)
+    found = controls(build(two, again).figures, {})
     assert [one.grid for one in found] == ["digits"] * 4 + ["again"] * 4
     assert found[1].p == pytest.approx(min(1, 8 * mcnemar(0, 6)))  # over the board, not the grid
     text = markdown.page(build(of, lines), [], []).replace("\u00a0", " ")
@@ -154,6 +154,9 @@ def test_a_row_beside_its_control():
     # the control's own training is (100 + 100) × 1 M; the pruned network has the dense one's 12 G behind it
     assert table[0]["Control's work"] == "0.0167 ×" and table[0]["Control"] == "scratch (scratch-E)"
     assert table[0]["Δ to its control: robust accuracy (union) @ 0.05"].startswith("+60.0 [")
+    assert table[0]["Δ to its control: clean accuracy"].endswith("; unverified)")
+    (alone,) = re.findall(r"^Beside no row: (.*)$", text, re.M)
+    assert alone.startswith("lone (a control needs a row of the same steps")
     assert "re-initialised" not in page(suite(), every(suite()))
 
 
@@ -214,4 +217,27 @@ def test_a_worse_row_does_not_help_and_a_suspect_one_cannot():
     assert helps([("scratch-E", Decision("worse")), ("scratch-E", Decision("better"))]) == "does not help"
     of = controlled()
     lines = [record(of, place(line), "0" * 10, clean="1111100000") for line in every(of)]
-    assert "pruned / plain, robust accuracy (union) @ 0.05: **cannot be said of suspect rows** (" in page(of, lines)
+    text = page(of, lines)
+    assert "pruned / plain, robust accuracy (union) @ 0.05: **cannot be said of suspect rows** (" in text
+    table = next(table for table in tables(text) if "Control" in table[0])
+    assert all(cell.endswith("] — (suspect)") for name, cell in table[0].items() if name.startswith("Δ"))
+
+
+def test_what_is_suspect_is_not_among_the_controls_that_are_corrected_for():
+    of = controlled()
+    robust = {"pruned": "1111111000", "scratch": "0000001000"}
+    board = build(of, [record(of, place(line), robust.get(line["compression"], "1111110000")) for line in every(of)])
+    found = controls(board.figures, {("digits", ("scratch", "tuned")): Verdict("suspect")})
+    assert [one.decision is None for one in found] == [one.p is None for one in found] == [False, False, True, True]
+    assert found[1].p == pytest.approx(min(1, 2 * mcnemar(0, 6)))
+    assert found[3].doubts == ("unverified", "control suspect")
+
+
+def test_a_control_without_a_row_is_named_where_no_row_has_one():
+    alone = Compression("lone", (PRUNE, ANEW, STANDARD))
+    text = page(of := suite(grid(compressions=(Compression("dense"), alone))), every(of))
+    assert text.split("### Beside a re-initialised network of the same structure\n\n")[1].startswith(
+        "Beside no row: lone "
+    )
+    matched = suite(grid(compressions=(Compression("pruned", (PRUNE,)), alone)))
+    assert "Beside no row" not in page(matched, every(matched))

@@ -62,7 +62,7 @@ def test_every_checks_count_test_and_power(shown):
             if check in BREAKING:
                 loss = f"−{100 * found / examined * standing / N:.1f}" if found else "0.0"
                 more = f" of {standing} that stand" if standing > examined else ""
-                expected = f"{found} of {examined}{more}: {loss} points"
+                expected = f"{found} of {examined}{more}: {loss} points{', estimated' if more else ''}"
                 expected = expected, p_value(found, examined, allowed), power(examined, allowed, standing)
                 suspect |= {(*name, made["seed"], check)} if "suspect" in line["Check"] else set()
                 fails = binomtest(found, examined, allowed, alternative="greater").pvalue < 0.001

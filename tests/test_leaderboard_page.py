@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmark.claims import Claim, Measure
 from benchmark.plugins import Registry
 from benchmark.suite import load
 from benchmark.types import Attack, Compression, Epsilon, Limit, Suite
@@ -105,7 +106,7 @@ def test_one_attack_in_a_space_of_its_own_is_told_from_the_others():
     text = page(of, every(of))
     assert {"pgd-20 @ 0.05", "pgd-20 @ 0.1", "paper @ 0.1 = 0.05 px"} <= tables(text)[0][0].keys()
     assert "ε of paper as the source writes it, for images divided by 0.5" in text
-    assert "The union is over: pgd-20, paper @ 0.05; pgd-20 @ 0.1" in text
+    assert "The union is over: pgd-20, paper @ 0.05; pgd-20 @ 0.1\n" in text.replace("  \n", "\n")
 
 
 def test_examples_that_stop_at_the_boundary_are_labelled_where_others_judge_them():
@@ -113,6 +114,18 @@ def test_examples_that_stop_at_the_boundary_are_labelled_where_others_judge_them
     lines = [line | {"boundary": line["attack"] == "one"} for line in every(of)]
     assert "one (boundary) @ 0.1" in tables(page(of, lines))[0][0] and "*(boundary)*" in page(of, lines)
     assert "boundary)" not in page(of, every(of))
+
+
+def test_a_claim_says_what_was_measured():
+    measures = [Measure(None, "inf", SMALL), Measure("one", "inf", LARGE), Measure()]
+    claims = tuple(
+        Claim("within", "same", "digits", (("prune-50", "plain"),), (("dense", "plain"),), one) for one in measures
+    )
+    other = grid("other", attacks=(Attack("x", PGD, "2", (LARGE,)),))
+    for grids, norm in (((grid(),), ""), ((grid(), other), " (ℓ∞)")):
+        of = suite(*grids, claims=claims)
+        told = re.findall(r"^- \*\*\w+\*\*.*: same \((.*)\)$", page(of, every(of)).split("## Claims")[1], re.M)
+        assert told == [f"Robust accuracy (union) @ 0.05{norm}", f"one @ 0.1{norm}", "Clean accuracy"]
 
 
 def test_a_wide_grid_becomes_an_overview_and_a_table_for_each_attack():

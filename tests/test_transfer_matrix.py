@@ -98,8 +98,11 @@ def test_what_was_stopped_at_the_boundary_has_a_matrix_of_its_own():
 
 def test_one_source_is_no_matrix_and_white_box_examples_are_never_in_one():
     of = suite(grid(attacks=(Attack("from dense", PGD, "inf", (LARGE,), Source(compression="dense")),)))
-    assert build(of, [judged(of, cell) for cell in places(of, of.grids[0])]).transfers == ()
+    lines = [judged(of, cell) for cell in places(of, of.grids[0])]
+    assert build(of, lines).transfers == ()
+    assert "of one network alone (`from: dense` by itself) are a column of the table" in page(of, lines)
     assert build(suite(), every(suite())).transfers == ()
+    assert "Transfer matrix" not in page(suite(), every(suite()))
 
 
 def test_a_pair_that_is_not_asked_for_is_a_dash_and_own_examples_are_bold():
@@ -109,6 +112,7 @@ def test_a_pair_that_is_not_asked_for_is_a_dash_and_own_examples_are_bold():
     lines = [line | {"boundary": line["attack"] != "white-box"} for line in crossed(of)[1]]
     text = page(of, lines).partition("## Transfer between networks")[2]
     assert "### pgd @ 0.1 (ℓ∞)\n\nown, theirs, pruned; n = 10, *(boundary)*" in text
+    assert "—: not asked for" in text
     head = "Crafted on ↓, judged by →"
     clean, *sources = tables(text)[0]
     assert list(clean) == [head, "wide / dense", "wide / prune-50", "deep / dense", "deep / prune-50"]

@@ -178,8 +178,12 @@ def test_what_a_check_breaks_is_broken_in_unions_of_that_ball_and_larger_ones():
     row = found(of, [lost])["dense", "plain"]
     for column, estimate in row.accuracy.items():
         assert estimate.values == ((0.5, 0.6) if column.attack is None else (0.6, 0.6))
+    assert "@ 0.05, and what the checks broke; pgd-20, one @ 0.1, and what" in page(
+        of, every(of, ROBUST), checks=[lost]
+    )
     unbounded = check(of, ("digits", "dense", "plain", 0), next(kind for kind in KINDS if kind.name == "unbounded"))
     assert {estimate.mean for estimate in found(of, [unbounded])["dense", "plain"].accuracy.values()} == {0.6}
+    assert ", and what the checks broke" not in page(of, every(of, ROBUST), checks=[unbounded])
 
 
 def test_a_check_that_broke_the_most_decided_the_union():
