@@ -16,7 +16,7 @@ from leaderboard.checked import Check, Checked
 from leaderboard.deployed import Deployments
 from leaderboard.estimate import Column, Estimate, survivors
 from leaderboard.figures import Figures
-from leaderboard.match import Place, Record, claim, places
+from leaderboard.match import ROW, Place, Record, claim, place, places
 from leaderboard.transfer import Matrix, matrices
 from leaderboard.verdict import NOT_YET, Verdict
 from leaderboard.verdicts import verdicts
@@ -161,9 +161,18 @@ def _table(figures: Figures, found: dict[Place, Record], records: list[Record]) 
         rows=tuple(rows),
         missing=tuple(place for place in cells if place not in found),
         planned=len(cells),
-        boundary=frozenset(record["attack"] for record in found.values() if record["boundary"]),
+        boundary=frozenset(_judged_elsewhere(found.values(), records)),
         deployed=deployments,
     )
+
+
+def _judged_elsewhere(found: Iterable[Record], records: Iterable[Record]) -> Iterator[str]:
+    """The attacks whose examples stop at a boundary and are judged by some other network than they were crafted on."""
+    networks = {place(record)[:4]: record["keys"]["network"] for record in records}
+    for record in found:
+        source = record["from"] and tuple(record["from"][name] for name in ROW)
+        if record["boundary"] and source and networks.get(source) != record["keys"]["network"]:
+            yield record["attack"]
 
 
 def _checked(row: Row, figures: Figures, verdict: Verdict) -> Row:

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmark.claims import Claim, Measure
 from benchmark.plugins import Registry
 from benchmark.suite import load
-from benchmark.types import Attack, Compression, Epsilon, Limit, Suite
+from benchmark.types import Attack, Compression, Epsilon, Limit, Source, Suite
 from benchmark.verification import KINDS
 from leaderboard import exports, markdown, records, render
 from leaderboard.match import place, places
@@ -110,10 +110,25 @@ def test_one_attack_in_a_space_of_its_own_is_told_from_the_others():
 
 
 def test_examples_that_stop_at_the_boundary_are_labelled_where_others_judge_them():
-    of = suite(seeds=(0,))
-    lines = [line | {"boundary": line["attack"] == "one"} for line in every(of)]
-    assert "one (boundary) @ 0.1" in tables(page(of, lines))[0][0] and "*(boundary)*" in page(of, lines)
-    assert "boundary)" not in page(of, every(of))
+    def stopped(**changes) -> str:
+        """The page if examples made for dense networks stop at the boundary."""
+        attacks = (
+            Attack("pgd-20", PGD, "inf", (LARGE,)),
+            Attack("one", PGD, "inf", (LARGE,), Source(compression="dense")),
+        )
+        of = suite(grid(attacks=attacks, **changes), seeds=(0,))
+        lines = every(of)
+        for line in lines:
+            if line["attack"] == "one":
+                own = {name: line[name] for name in ("grid", "training", "seed")}
+                line |= {"boundary": True, "mode": "examples", "from": own | {"compression": "dense"}}
+        return page(of, lines)
+
+    text = stopped()
+    assert "one (boundary) @ 0.1" in tables(text)[0][0]
+    assert "*(boundary)*: the examples stop at the decision boundary of the network that they were crafted on" in text
+    own = stopped(compressions=(Compression("dense"),))
+    assert "one @ 0.1" in tables(own)[0][0] and "boundary)" not in own
 
 
 def test_a_claim_says_what_was_measured():
