@@ -5,7 +5,7 @@ that deviation: `eps_space: {normalised: 0.5}`, for a whole suite or for one att
 """
 
 from benchmark.errors import suggest
-from benchmark.schema import number, text
+from benchmark.schema import in_255ths, number, text
 from benchmark.types import NORMS, Epsilon
 from benchmark.yaml_nodes import Node
 
@@ -44,6 +44,7 @@ def read(node: Node, norm: str, scale: float) -> tuple[Epsilon, ...]:
         if norm == "inf" and value > 1:
             raise item.error(
                 f"ε {label} is {value:g} in pixels, more than the whole range [0, 1] of a pixel (norm inf)"
+                + in_255ths(written, scale)
             )
         if value in found:
             raise item.error(f"ε {label} is given twice, also as {found[value].label}")

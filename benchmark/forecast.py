@@ -49,10 +49,11 @@ def _examples(plan: Plan, store: Store, registry: Registry) -> list[str]:
     judges = sum(stage.input("craft") in crafts for stage in plan.stages.values() if stage.kind == "judge")
     sizes = [_weight(stage, store, registry) for stage in crafts.values()]
     unknown = {stage.task.dataset.plugin for stage, size in zip(crafts.values(), sizes, strict=True) if size is None}
-    weights = [f"{sum(size or 0 for size in sizes) / 1e6:,.1f} MB"] * any(sizes)
-    weights += [f"of unknown weight for {name}, none of whose have been crafted here yet" for name in sorted(unknown)]
-    what = f"{len(crafts)} crafts for {judges} judgements"
-    return [f"Examples crafted once and judged elsewhere: {what}, {' and '.join(weights)}."]
+    what = f"{len(crafts)}, for {judges} judgements"
+    weights = [f"{'at least ' * bool(unknown)}{sum(size or 0 for size in sizes) / 1e6:,.1f} MB"] * any(sizes)
+    weights += [f"unknown for {name} until the first of them is made" for name in sorted(unknown)]
+    said = f"{what}; disk: {', '.join(weights)}"
+    return [f"Sets of adversarial examples that are made once and shared by all that judge them: {said}."]
 
 
 def _weight(craft: Stage, store: Store, registry: Registry) -> int | None:

@@ -128,13 +128,18 @@ class Registry:
         if (kind, name) not in self._found:
             files = self._files.get((kind, name), [])
             if not files:
-                notes = "".join(f"; {note}" for note in self._unfound)
-                raise PluginError(f"unknown {kind} {name!r}{suggest(name, self.names(kind))}{notes}")
+                raise PluginError(self.unknown(kind, name))
             if len(files) > 1:
                 both = " and ".join(map(str, files))
                 raise PluginError(f"{kind} {name!r} is found twice: {both}; rename one of them")
             self._found[kind, name] = _read(kind, files[0])
         return self._found[kind, name]
+
+    def unknown(self, kind: str, name: str) -> str:
+        """What is told of a name that no plugin has."""
+        notes = "".join(f"; {note}" for note in self._unfound)
+        own = "" if self.folders else "; your own? give its folder with --plugins DIR"
+        return f"unknown {kind} {name!r}{suggest(name, self.names(kind))}{notes}{own}"
 
     def all(self) -> Iterator[tuple[str, str, Plugin | PluginError]]:
         """Every kind and name, with its plugin or with what is wrong with it."""
@@ -246,14 +251,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--plugins", action="append", default=[], type=Path, metavar="DIR", help="a folder of your own")
     chosen = parser.parse_args(arguments)
     try:
-        listing = list(Registry(chosen.plugins).all())
+        registry = Registry(chosen.plugins)
+        listing = list(registry.all())
     except LeanarmorError as error:
         print(error, file=sys.stderr)
         return 2
     of_kind = [name for kind, name, _ in listing if chosen.kind in (None, kind)]
     for name in chosen.name:
         if name not in of_kind:
-            print(f"error: unknown {chosen.kind} {name!r}{suggest(name, of_kind)}", file=sys.stderr)
+            print(f"error: {registry.unknown(chosen.kind, name)}", file=sys.stderr)
             return 2
     shown = None
     for kind, name, found in listing:

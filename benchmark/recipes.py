@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmark.errors import PluginError, suggest
 from benchmark.foreign import REFUSED
 from benchmark.plugins import Plugin, Registry
-from benchmark.schema import UNSTATED, Parameter, Type, spelled, text
+from benchmark.schema import UNSTATED, Parameter, Type, in_255ths, spelled, text
 from benchmark.types import Recipe
 from benchmark.yaml_nodes import Node
 
@@ -96,7 +96,9 @@ class Recipes:
         if widths and all(arguments.get(name) is None for name in widths):
             raise where.error(f"{what} is given no width; give {' or '.join(sorted(widths))}")
         if "eps" in given and arguments.get("norm") == "inf" and arguments["eps"] > 1:
-            raise given["eps"].error(f"is {arguments['eps']:g} in pixels, more than a pixel's whole range [0, 1]")
+            eps = arguments["eps"]
+            meant = in_255ths(eps / self.scale, self.scale)
+            raise given["eps"].error(f"is {eps:g} in pixels, more than a pixel's whole range [0, 1]{meant}")
         for name, digest in plugin.constants.get("FILE_DIGESTS", {}).items():
             if name in given:
                 arguments[name], found = _file(given[name], arguments[name])

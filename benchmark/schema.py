@@ -156,6 +156,17 @@ def number(value: Any) -> float:
     return float(value)
 
 
+def in_255ths(written: float, scale: float = 1.0) -> str:
+    """The end of a message about a length in pixels that is too large: whoever writes 8 means 8/255, as papers do.
+
+    `scale` pixels are one unit of the space that it is written in. Empty, if 255ths would not be what is meant either.
+
+    >>> in_255ths(8.0)
+    ' (did you mean 8/255?)'
+    """
+    return f" (did you mean {written:g}/255?)" if written > 1 and written / 255 * scale <= 1 else ""
+
+
 def text(value: Any) -> str:
     if isinstance(value, str) and not (isinstance(value, Plain) and value in NOTHING):
         return str(value)
@@ -226,7 +237,8 @@ class Parameter:
             value = items if isinstance(value, list) else items[0]
         for item in items:
             if self.condition and item is not None and not _holds(self.condition, item):
-                raise ValueError(f"{item!r} is outside its range, {self.condition}")
+                meant = in_255ths(item / scale, scale) if self.pixels else ""
+                raise ValueError(f"{item!r} is outside its range, {self.condition}{meant}")
         return value
 
     def described(self, most: int | None = MOST_SHOWN) -> str:

@@ -121,6 +121,17 @@ BROKEN = {
     "overflow": (WHOLE.replace("0.1", "1e999"), 6, "must be a finite number"),
     "eps zero": (WHOLE.replace("0.1", "0.1, 0"), 6, "eps.2: must be greater than 0, not 0"),
     "eps over 1": (WHOLE.replace("0.1", "1.5"), 6, "ε 1.5 is 1.5 in pixels"),
+    "eps as 8": (WHOLE.replace("0.1", "8"), 6, "of a pixel (norm inf) (did you mean 8/255?)"),
+    "eps as 8 in a space": (
+        WHOLE.replace("0.1", "8") + "eps_space: {normalised: 0.5}\n",
+        6,
+        "ε 8 is 4 in pixels, more than the whole range [0, 1] of a pixel (norm inf) (did you mean 8/255?)",
+    ),
+    "a length in pixels as 8": (
+        WHOLE.replace("before: plain", "before: {hard: {eps: 8}}"),
+        5,
+        "eps: 8.0 is outside its range, 0 < eps <= 1 (did you mean 8/255?)",
+    ),
     "eps twice": (WHOLE.replace("0.1", "8/255, 16/510"), 6, "ε 16/510 is given twice, also as 8/255"),
     "divides by zero": (WHOLE.replace("0.1", "8/0"), 6, "8/0 divides by zero"),
     "no eps": (COMMON + "attacks: {ball: {ball: }}\n", 6, "attacks.ball: has no ε"),

@@ -178,8 +178,9 @@ def test_folders(tmp_path):
     with pytest.raises(PluginError, match="is found twice") as caught:
         both.find("attack", "mine")
     assert str(first) in str(caught.value) and str(second) in str(caught.value)
-    with pytest.raises(PluginError, match=r"unknown attack 'mind'.*did you mean mine\?"):
+    with pytest.raises(PluginError, match=r"unknown attack 'mind'.*did you mean mine\?\)$"):
         same.find("attack", "mind")
+    assert Registry().unknown("attack", "mine").endswith("; your own? give its folder with --plugins DIR")
     with pytest.raises(PluginError, match="there is no such folder"):
         Registry([tmp_path / "three"])
     (tmp_path / "empty").mkdir()

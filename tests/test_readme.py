@@ -78,7 +78,8 @@ def test_an_epsilon_of_a_training_that_no_pixel_has_is_refused(tmp_path, capsys)
     path = tmp_path / "mine.yaml"
     path.write_text(SUITE.replace("pgd_at: {epochs: 3, eps: 8/255", "pgd_at: {epochs: 3, eps: 8"))
     assert run.main([str(path)]) == 2
-    assert "eps: is 8 in pixels, more than a pixel's whole range [0, 1]" in capsys.readouterr().err
+    refused = "eps: is 8 in pixels, more than a pixel's whole range [0, 1] (did you mean 8/255?)"
+    assert refused in capsys.readouterr().err
 
 
 def test_a_quantisation_without_a_width_is_refused_before_anything_runs(tmp_path, capsys):

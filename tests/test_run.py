@@ -148,13 +148,14 @@ def test_dry_run_weighs_what_is_crafted_once_and_judged_elsewhere(desk):
     """Exactly, where the dataset says of what shape its images are; otherwise as such examples were found to weigh."""
     attacks = {"own": {"pgd": {"steps": 2}}, "sent": {"pgd": {"steps": 2}, "from": "dense", "eps": [0.1, 0.2]}}
     of = small(attacks=attacks, compressions=tiny()["compressions"], limit={"train": 200, "test": 50})
-    line = "Examples crafted once and judged elsewhere: 2 crafts for 4 judgements, "
+    line = "made once and shared by all that judge them: 2, for 4 judgements; disk: "
     assert f"{line}1.2 MB.\n" in desk.run(of | {"dataset": "cifar10"}, "--dry-run").printed  # 2 × 50 × 3 × 32 × 32 × 4
-    assert f"{line}of unknown weight for digits" in desk.run(of, "--dry-run").printed
+    unknown = f"{line}unknown for digits until the first of them is made.\n"
+    assert unknown in desk.run(of, "--dry-run").printed
     assert desk.run(of).status == 0
     assert f"{line}0.0 MB.\n" in desk.run(of, "--dry-run").printed  # 2 × 50 × 8 × 8 × 4 bytes
     own = small(attacks={"own": attacks["own"]})
-    assert "Examples" not in desk.run(own, "--dry-run").printed
+    assert "adversarial examples" not in desk.run(own, "--dry-run").printed
 
 
 def test_a_plugin_from_outside_and_its_edit(desk, tmp_path):

@@ -186,6 +186,13 @@ def test_a_mistake_is_one_line_at_its_place(read, tmp_path, text, line, message)
     assert caught.value.line == line
 
 
+@pytest.mark.parametrize("eps, space", [("300", "1"), ("0.5", "3")])
+def test_255ths_are_not_suggested_where_they_would_not_do(read, eps, space):
+    with pytest.raises(SuiteError) as caught:
+        read(WHOLE.replace("0.1", eps) + f"eps_space: {{normalised: {space}}}\n")
+    assert str(caught.value).endswith("of a pixel (norm inf)")
+
+
 def test_a_plugin_found_twice_is_refused_where_it_is_used(folder, tmp_path):
     again = tmp_path / "again" / "attacks" / "ball.py"
     again.parent.mkdir(parents=True)
