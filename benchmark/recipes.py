@@ -12,6 +12,7 @@ from benchmark.types import Recipe
 from benchmark.yaml_nodes import Node
 
 REINITIALISE = "reinitialise"  # the compression that draws a network's weights anew
+UNTRAINED = "none"  # the training that trains nothing
 # of any training of a network that was compressed: as many more epochs as make up for its fewer multiply–accumulates
 BUDGET = Parameter("budget", Type(choices=("equal",)))
 

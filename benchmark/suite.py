@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmark import claims, deployments, epsilons, limits, verification
 from benchmark.errors import suggest
 from benchmark.plugins import Plugin, Registry
-from benchmark.recipes import BUDGET, Recipes
+from benchmark.recipes import BUDGET, REINITIALISE, UNTRAINED, Recipes
 from benchmark.schema import text
 from benchmark.types import BEFORE, NORMS, Attack, Compression, Grid, Limit, Recipe, Source, Suite, Training
 from benchmark.yaml_nodes import Node, read, whole
@@ -79,6 +79,8 @@ class _Grids:
         dataset, model = (self.recipes.read(kind, keys[kind]) for kind in ("dataset", "model"))
         compressions = tuple(self._compression(name, item) for name, item in _axis(keys, "compressions"))
         trainings = tuple(self._training(name, item, compressions) for name, item in _axis(keys, "trainings"))
+        for compression, (_, item) in zip(compressions, _axis(keys, "compressions"), strict=True):
+            _check_trained(item.elements(), compression.steps, trainings)
         attacks, sources = [], {}
         for attack, item in _axis(keys, "attacks"):
             found, source = self._attack(attack, item, keys, [compression.name for compression in compressions])
@@ -221,6 +223,21 @@ def _source(node: Node, compressions: list[str]) -> Source:
         raise node.error("is empty; name a grid, compression, training or seed, or leave `from` out")
     names = {key: item.read(text) for key, item in keys.items() if key != "seed"}
     return Source(**names, seed=whole(keys["seed"], 0) if "seed" in keys else None)
+
+
+def _check_trained(places: list[Node], steps: tuple[Recipe, ...], trainings: tuple[Training, ...]) -> None:
+    """Whether `finetune: before` has something to repeat, and a training follows weights that are drawn anew."""
+    for number, (place, step) in enumerate(zip(places, steps, strict=True), 1):
+        follows = any(later.kind == "training" and later.plugin != UNTRAINED for later in steps[number:])
+        for training in trainings:
+            if step.plugin == BEFORE.plugin and training.before.plugin == UNTRAINED:
+                what = f"before of training {training.name!r} is none, so that there is nothing to repeat"
+                raise place.error(f"{what}; name a training, as {{finetune: {{standard: {{epochs: 1}}}}}}")
+            after = training.after and training.after.plugin != UNTRAINED
+            if step.plugin == REINITIALISE and not follows and not after:
+                what = f"nothing trains the new weights of {REINITIALISE} with training {training.name!r}"
+                way = "{finetune: before}" if training.before.plugin != UNTRAINED else "a finetune"
+                raise place.error(f"{what}; put {way} behind it, or give the training an after")
 
 
 def _check_stop(node: Node, plugin: Plugin, recipe: Recipe, elsewhere: bool) -> None:

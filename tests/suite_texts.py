@@ -207,6 +207,21 @@ BROKEN = {
     "axis names by case": (ATTACKS + "  A: {ball: }\n  a: {ball: }\n", 9, "'a' differs from 'A' at most by case"),
     "training without before": (WHOLE.replace("before", "after"), 5, "trainings.standard: needs 'before'"),
     "finetune alone": (WHOLE.replace("[]", "[finetune]"), 4, "finetune needs a training"),
+    "nothing to repeat": (
+        WHOLE.replace("[]", "[{cut: {ratio: .5}}, {finetune: before}]").replace("before: plain", "before: none"),
+        4,
+        "compressions.dense.2: before of training 'standard' is none, so that there is nothing to repeat; name a",
+    ),
+    "new weights that nothing trains": (
+        WHOLE.replace("[]", "[{finetune: before}, reinitialise, {finetune: none}]"),
+        4,
+        "compressions.dense.2: nothing trains the new weights of reinitialise with training 'standard'; put {fine",
+    ),
+    "new weights of a checkpoint that nothing trains": (
+        WHOLE.replace("[]", "[reinitialise]").replace("before: plain", "before: none, after: none"),
+        4,
+        "compressions.dense.1: nothing trains the new weights of reinitialise with training 'standard'; put a finetune",
+    ),
     "steps not a list": (
         WHOLE.replace("[]", "{cut: {ratio: .5}}"),
         4,

@@ -156,6 +156,15 @@ def test_checkpoint(tmp_path, kind):
         assert torch.allclose(read(path)(pixels), module((pixels - 0.25) / 0.5), atol=1e-6)
 
 
+def test_mean_and_std_stand_for_the_architectures_own_normalisation(tmp_path):
+    theirs = resnet_cifar.model(classes=10, channels=1, size=8, depth=18, width=0.125).eval()
+    save_file(theirs.state_dict(), tmp_path / "net.safetensors")
+    pixels = torch.rand(4, 1, 8, 8)
+    with torch.no_grad():
+        ours = read(tmp_path / "net.safetensors", mean=[0.5], std=[0.5])
+        assert torch.allclose(ours(pixels), theirs(pixels), atol=1e-6)
+
+
 def test_checkpoint_of_torchvision(tmp_path):
     theirs = torchvision.network(**INPUT, name="squeezenet1_1").eval()
     save_file(theirs.state_dict(), tmp_path / "net.safetensors")
@@ -188,6 +197,7 @@ def test_checkpoint_unpickles_nothing_but_tensors(tmp_path, capsys):
         ({"architecture": {"resnet_cifar": {"width": 0.25}}}, "of another shape are bn1.bias, bn1.running_mean,.* …"),
         ({"architecture": {"resnet_cifa": {}}}, r"unknown architecture 'resnet_cifa'.*\(did you mean resnet_cifar\?\)"),
         ({"architecture": {"resnet_cifar": {"dept": 18}}}, "unexpected keyword argument 'dept'"),
+        ({"architecture": {"resnet_cifar": {"normalise": True}}}, "cannot be given normalise, as mean and std"),
         ({"architecture": {}}, "must name one model"),
         ({"file": "nowhere.pt"}, "nowhere.pt: cannot be read"),
         ({"sha256": "0" * 64}, "its SHA-256 is .*, not 000"),

@@ -2,7 +2,9 @@
 
 import re
 
+import numpy
 import torch
+from sklearn.datasets import load_digits
 
 from benchmark import run
 from benchmark.plugins import Registry
@@ -80,6 +82,14 @@ def test_an_epsilon_of_a_training_that_no_pixel_has_is_refused(tmp_path, capsys)
     assert run.main([str(path)]) == 2
     refused = "eps: is 8 in pixels, more than a pixel's whole range [0, 1] (did you mean 8/255?)"
     assert refused in capsys.readouterr().err
+
+
+def test_the_test_images_of_digits_are_those_that_it_says():
+    (indices,) = re.findall(r"`(numpy\.argsort\(load_digits.*?)`", TEXT)
+    test = eval(indices, {"numpy": numpy, "load_digits": load_digits})
+    images = numpy.rint(load_digits().images[numpy.sort(test)] * (255 / 16)).astype("uint8")
+    held = Registry().find("dataset", "digits").load().dataset(())
+    assert numpy.array_equal(held.test_images.numpy()[:, 0], images)
 
 
 def test_a_quantisation_without_a_width_is_refused_before_anything_runs(tmp_path, capsys):

@@ -156,6 +156,13 @@ def test_a_training_of_a_compressed_network_may_ask_for_the_dense_ones_budget(re
     assert frugal.kwargs == {"budget": 0.5, "epochs": 2}  # a training's own parameter comes first
 
 
+def test_new_weights_may_be_trained_by_a_step_or_after(read):
+    later = WHOLE.replace("[]", "[reinitialise, {cut: {ratio: 0.5}}, {finetune: plain}]")
+    after = WHOLE.replace("[]", "[reinitialise]").replace("before: plain", "before: none, after: plain")
+    for text in (later, after):
+        assert read(text).grids[0].compressions[0].steps[0].plugin == "reinitialise"
+
+
 def test_aliases_and_merge_keys(read):
     suite = read(
         COMMON + "attacks:\n  a: &a {ball: {steps: 3}, norm: 2, eps: 0.1}\n  b: {<<: *a, norm: inf}\n  c: *a\n"

@@ -59,14 +59,19 @@ def model(
     file: safetensors, or a state dict that torch.load(weights_only=True) reads, as such or under state_dict, model or
     net; in a suite a path from the suite's folder, or else from the working folder. mean, std: what the training's
     pixels in [0, 1] were normalised by (one number for all channels, or one for each; [0] and [1] if they were not);
-    the architecture's own normalisation is off. sha256: of the file; a suite need not give it. Raises StageError for an
-    architecture or options that are unknown.
+    they stand for the architecture's own normalisation, which is off. sha256: of the file; a suite need not give it.
+    Raises StageError for an architecture or options that are unknown, `normalise` included.
     """
     if len(architecture) != 1:
         raise StageError("model checkpoint: architecture must name one model, as {resnet_cifar: {depth: 18}}")
     ((name, options),) = architecture.items()
     if name not in ARCHITECTURES:
         raise StageError(f"model checkpoint: unknown architecture {name!r}{suggest(name, ARCHITECTURES)}")
+    if "normalise" in (options or {}):
+        raise StageError(
+            f"model checkpoint: {name} cannot be given normalise, as mean and std say how pixels are normalised; "
+            "leave it out (a network of ours that normalised itself was trained with mean: [0.5], std: [0.5])"
+        )
     given = {"classes": classes, "channels": channels, "size": size, **(options or {})}
     body = tried(lambda: _builder(name)(**given), channels, size, classes, "checkpoint", name)
     return Normalised(body, mean, std, channels, "checkpoint")
