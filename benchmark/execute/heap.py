@@ -1,7 +1,7 @@
 """Keep the pages of freed tensors in the process, where glibc would hand each back and fault it in again.
 
 glibc maps blocks above 32 MiB, and the top of a heap that has grown, anew for every layer's output; on a CPU the page
-faults took .4 of the time of a forward pass with 256 CIFAR images, and a quarter of one with a backward pass.
+faults are a good part of a pass with large batches.
 """
 
 import ctypes
