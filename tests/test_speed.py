@@ -105,17 +105,22 @@ def test_batch_sizes_and_transfer_are_told(told):
     assert re.search(r"flatter the target by -?\d+\.\d points", section(told, "Transfer"))
 
 
-def test_a_killed_run_goes_on_and_repeats_nothing(tmp_path, cache, measured):
+@pytest.mark.parametrize("whole_lines", [6, 13], ids=["in the first chunk", "in the second"])
+def test_a_killed_run_goes_on_and_repeats_nothing(whole_lines, tmp_path, cache, measured):
     out = tmp_path / "speed.jsonl"
     lines = measured.read_bytes().splitlines(keepends=True)
     kept = [line for line in lines if json.loads(line)["part"] in ("ground", "one", "peak")]
-    out.write_bytes(b"".join(kept[:6]) + kept[6][:20])  # the seventh line was being written
+    written = b"".join(kept[:whole_lines])
+    out.write_bytes(written + kept[whole_lines][:20])  # the next line was being written
     assert main([*SMALL, "--cache", str(cache), "--out", str(out), "--only", "one"]) == 0
-    assert out.read_bytes().startswith(b"".join(kept[:6]))
+    assert out.read_bytes().startswith(written)
     again, whole = Ledger(out).of("one", "digits"), Ledger(measured).of("one", "digits")
-    assert {who: len(found) for who, found in again.items()} == {who: len(found) for who, found in whole.items()}
-    for who in again:
-        assert [line["robust"] for line in again[who]] == [line["robust"] for line in whole[who]], who
+    assert set(again) == set(whole)
+    assert sum(map(len, again.values())) == sum(map(len, whole.values()))
+    for who in again:  # which peer is fastest, and so races on, is the clock's word: it may be another one this time
+        assert len(again[who]) == len(whole[who]) or who in PEERS
+        for one, other in zip(again[who], whole[who], strict=False):
+            assert (one["chunk"], one["robust"]) == (other["chunk"], other["robust"]), who
 
 
 def test_memory_is_measured_in_a_process_of_its_own(tmp_path, cache, monkeypatch):
