@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmark.errors import suggest
 from benchmark.schema import number, text
-from benchmark.types import NORMS, Epsilon, Grid, canonical
+from benchmark.types import NORMS, Epsilon, Grid, Suite, canonical
 from benchmark.yaml_nodes import Node
 
 MEASURE = ("of", "attack", "norm", "eps")
@@ -90,9 +90,18 @@ def delta(node: Node) -> float:
     return value
 
 
-def fingerprint(claims: Sequence[Claim]) -> str:
-    """A short hash of everything that the claims say."""
-    return hashlib.sha256(canonical([asdict(claim) for claim in claims]).encode()).hexdigest()[:12]
+def fingerprint(suite: Suite) -> str:
+    """A short hash of everything that a suite's claims say, and of what the rows are that they say it of.
+
+    Seeds, data, networks, recipes, attacks and δ are in it: a claim that keeps its words about other rows is another.
+    """
+    grids = {claim.grid for claim in suite.claims}
+    said = {
+        "claims": [asdict(claim) for claim in suite.claims],
+        "seeds": suite.seeds,
+        "grids": [asdict(grid) for grid in suite.grids if grid.name in grids],
+    }
+    return hashlib.sha256(canonical(said).encode()).hexdigest()[:12]
 
 
 def _claim(node: Node, grids: dict[str, Grid], scale: float) -> Claim:

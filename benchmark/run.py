@@ -95,7 +95,7 @@ def _main(options: argparse.Namespace) -> int:
     out = _folder(options.out or default_out(options.suite))
     _keep_text(out / "notes.log", note)
     if suite.claims:
-        _register(suite, whole, store, out)
+        _register(written, whole, store, out)
     store.tidy()
     for key in whole.stages:
         store.sound(key)  # a damaged artifact is moved aside now, and made again below
@@ -148,10 +148,10 @@ def _folder(out: Path) -> Path:
 
 def _register(suite: Suite, whole: Plan, store: Store, out: Path) -> None:
     """Note how much was judged when the suite's claims were first seen: they are worth most when it was nothing."""
-    from leaderboard.claims import register  # brings numpy
+    from leaderboard.registration import register  # brings numpy
 
     judged = sum(store.has(cell.judge) for cell in whole.cells)
-    register(out / "claims.jsonl", suite.claims, judged, len(whole.cells))
+    register(out / "claims.jsonl", suite, judged, len(whole.cells))
 
 
 def _execute(

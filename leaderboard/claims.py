@@ -1,21 +1,19 @@
 """A suite's claims, decided from its records: each holds, fails or stays inconclusive, with the numbers.
 
 "holds" needs every part of a claim shown at α = .05 (an intersection–union test, which needs no correction); "fails"
-needs the contrary of some part shown, at α over the number of parts (Bonferroni). What is neither is inconclusive, and
-so is a claim about a network that has no result yet, or about the accuracy of a row that is suspect.
+needs the contrary of some part shown, at α over the number of parts (Bonferroni). Both ask on which side of one margin
+a difference lies, so that whatever the truth, only one of the two can be shown of it but by chance. What is neither is
+inconclusive, and so is a claim about a network that has no result yet, or about the accuracy of a suspect row.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
-from benchmark.claims import SIZES, Claim, Lighter, Measure, Row, fingerprint
-from benchmark.types import Grid, canonical
+from benchmark.claims import SIZES, Claim, Lighter, Measure, Row
+from benchmark.types import Grid
 from leaderboard.figures import CLEAN, Figures
 from leaderboard.paired import Paired
-from leaderboard.records import save
 from leaderboard.statistics import ALPHA, Interval
 from leaderboard.verdict import NOT_YET, Verdicts
 from leaderboard.wording import change, remarks, signed
@@ -143,37 +141,38 @@ def _within(claim: Claim, evidence: _Evidence) -> Tested:
 
 
 def _better(claim: Claim, evidence: _Evidence) -> Tested:
-    """A difference above zero is shown; or none is, and a gain of δ or more is shown not to be there."""
+    """Superiority by what matters: the gain is shown to be more than δ, or shown to be less."""
     delta, differences = _delta(claim), _differences(claim, evidence)
-    parts = []
-    for one in differences:
-        shown = one.p < ALPHA and one.estimate > 0
-        parts.append(Part(shown, not shown and _one_sided(one, len(differences)).high < delta))
+    parts = [Part(_one_sided(one).low > delta, _one_sided(one, len(differences)).high < delta) for one in differences]
     return parts, _numbers(claim, differences, delta)
 
 
 def _monotone(claim: Claim, evidence: _Evidence) -> Tested:
-    """No step against the direction by δ or more, and a change from first to last; refuted by a step against it."""
-    delta, rows = _delta(claim), claim.rows
+    """No step against the direction by δ or more, and a change from first to last; refuted where either is shown not
+    to be."""
+    delta, rows, way = _delta(claim), claim.rows, 1 if claim.rises else -1
     steps = [evidence.difference(*pair, claim.measure) for pair in zip(rows[1:], rows[:-1], strict=True)]
-    parts, numbers = [], []
-    for one, row, before in zip(steps, rows[1:], rows[:-1], strict=True):
-        plain, corrected = _one_sided(one), _one_sided(one, len(steps))
-        if claim.rises:
-            parts.append(Part(plain.low > -delta, corrected.high < 0))
-        else:
-            parts.append(Part(plain.high < delta, corrected.low > 0))
-        numbers.append(f"{label(row)} − {label(before)}: {_change(one)}")
     whole = evidence.difference(rows[-1], rows[0], claim.measure)
-    parts.append(Part(whole.p < ALPHA and (whole.estimate > 0) == claim.rises, False))
+    tests, parts = len(steps) + 1, []
+    for one in steps:
+        parts.append(Part(_along(one, way) > -delta, _along(one, -way, tests) > delta))
+    parts.append(Part(_along(whole, way) > 0, _along(whole, -way, tests) > 0))
+    named = zip(rows[1:], rows[:-1], steps, strict=True)
+    numbers = [f"{label(row)} − {label(before)}: {_change(one)}" for row, before, one in named]
     return parts, [*numbers, f"{label(rows[-1])} − {label(rows[0])}: {_change(whole)}", _margin(delta)]
+
+
+def _along(difference: Paired, way: int, parts: int = 1) -> float:
+    """What a difference is shown to be at least in a direction, +1 up or −1 down, at α over the number of parts."""
+    interval = _one_sided(difference, parts)
+    return interval.low if way > 0 else -interval.high
 
 
 def _knee(claim: Claim, evidence: _Evidence) -> Tested:
     """Some row has lost more than δ of robust accuracy but less of clean accuracy, beside the first row.
 
     Refuted where every row has lost less of the robust, or more of the clean. That some row does it is shown at α over
-    the number of rows; that none does needs no correction.
+    the number of rows; that none does needs no correction for the rows, but one for there being two ways not to.
     """
     delta, first, others = _delta(claim), claim.rows[0], claim.rows[1:]
     found, none, numbers = [], [], []
@@ -181,7 +180,7 @@ def _knee(claim: Claim, evidence: _Evidence) -> Tested:
         robust, clean = (evidence.difference(row, first, measure) for measure in (claim.measure, CLEAN))
         corrected = _one_sided(robust, len(others)).high < -delta < _one_sided(clean, len(others)).low
         found.append(corrected)
-        none.append(_one_sided(robust).low > -delta or _one_sided(clean).high < -delta)
+        none.append(_one_sided(robust, 2).low > -delta or _one_sided(clean, 2).high < -delta)
         numbers.append(f"{label(row)} − {label(first)}: robust {_change(robust)}, clean {_change(clean)}")
     return [Part(any(found), all(none))], [*numbers, _margin(delta)]
 
@@ -239,23 +238,3 @@ def _change(difference: Paired) -> str:
 
 def label(row: Row) -> str:
     return "/".join(row)
-
-
-def register(path: Path, claims: Sequence[Claim], judged: int, planned: int) -> None:
-    """Note, once, how many of a suite's planned cells were judged when its claims were first seen as they are now.
-
-    To be called before a run starts. `path`: JSON Lines, one object of claims (their hash), judged and planned each.
-    """
-    if claims and registered(path, claims) is None:
-        entry = {"claims": fingerprint(claims), "judged": judged, "planned": planned}
-        save(path, "".join(canonical(line) + "\n" for line in [*_register(path), entry]))
-
-
-def registered(path: Path, claims: Sequence[Claim]) -> Mapping[str, int] | None:
-    """What `register` noted of these claims."""
-    own = fingerprint(claims)
-    return next((line for line in _register(path) if line["claims"] == own), None)
-
-
-def _register(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []

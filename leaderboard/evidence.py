@@ -1,6 +1,6 @@
 """The statistical part of leaderboard.md: rows beside their dense row, what decided a union, and the claims."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from tabulate import tabulate
 
@@ -8,6 +8,7 @@ from benchmark.claims import Claim, Lighter, Measure, Row, fingerprint
 from benchmark.types import Suite
 from leaderboard.claims import evaluate
 from leaderboard.figures import CLEAN, Figures
+from leaderboard.registration import Registration
 from leaderboard.significance import Significance, headlines, rows
 from leaderboard.text import MISSING, NORM, epsilon, escape
 from leaderboard.verdict import Verdicts
@@ -80,9 +81,9 @@ def _decider(figures: Figures, row: Row, measure: Measure) -> str:
 
 
 def claims_section(
-    suite: Suite, figures: Sequence[Figures], registered: Mapping[str, int] | None, verdicts: Verdicts
+    suite: Suite, figures: Sequence[Figures], registered: Registration | None, verdicts: Verdicts
 ) -> list[str]:
-    """Each claim of the suite with its word and numbers. `registered`: what `claims.register` noted of them."""
+    """Each claim of the suite with its word and numbers. `registered`: when they were fixed."""
     if not suite.claims:
         return []
     by_grid = {one.grid.name: one for one in figures}
@@ -95,8 +96,14 @@ def claims_section(
         lines += [f"  - {escape(line)}" for line in result.numbers]
     when = "It is not known when they were fixed"
     if registered:
-        when = f"Fixed when {registered['judged']} of {registered['planned']} cells had been judged"
-    about = f"{when} (hash `{fingerprint(suite.claims)}`). Numbers are points with 90 % intervals; tests at α = .05."
+        when = f"Fixed when {registered.judged} of {registered.planned} cells had been judged"
+        if registered.earlier:
+            plural = "s" if registered.earlier > 1 else ""
+            when += f", and after {registered.earlier} other version{plural} of them, or of their rows"
+    about = (
+        f"{when} (hash of the claims and of the rows they are about: `{fingerprint(suite)}`). Numbers are points with "
+        "90 % intervals; tests at α = .05."
+    )
     return ["## Claims", about, "\n".join(lines)]
 
 

@@ -16,6 +16,7 @@ from leaderboard.part import part
 from leaderboard.pictures import MISSING as NO_PICTURES
 from leaderboard.pictures import Picture
 from leaderboard.recipes import described, recipes
+from leaderboard.registration import Registration
 from leaderboard.rows import tables
 from leaderboard.significance import Significance, significance
 from leaderboard.table import Board, Table
@@ -29,10 +30,10 @@ def page(
     board: Board,
     measurements: Lines,
     holes: Lines,
-    registered: Mapping[str, int] | None = None,
+    registered: Registration | None = None,
     pictures: Mapping[str | None, Sequence[Picture]] | None = None,
 ) -> str:
-    """leaderboard.md. `registered`: when the suite's claims were fixed, as `claims.registered` gives it."""
+    """leaderboard.md. `registered`: when the suite's claims were fixed, as `registration.registered` says."""
     measurements, holes, pictures_of = list(measurements), list(holes), pictures or {}
     found = compared(board)
     blocks = head(board, holes)
@@ -82,7 +83,7 @@ def costs(board: Board, table: Table, figures: Figures, measurements: Lines) -> 
     return blocks + sections(board, table, measurements)
 
 
-def rest(board: Board, measurements: Lines, holes: Lines, registered: Mapping[str, int] | None) -> list[str]:
+def rest(board: Board, measurements: Lines, holes: Lines, registered: Registration | None) -> list[str]:
     """What is said once: claims, holes, time and disk, and what the figures mean."""
     holes = list(holes)
     blocks = claims_section(board.suite, board.figures, registered, board.verdicts)

@@ -15,10 +15,10 @@ from benchmark.suite import load
 from benchmark.types import Suite
 from leaderboard import exports, latex, markdown
 from leaderboard.check_records import CHECK
-from leaderboard.claims import registered
 from leaderboard.match import Record
 from leaderboard.pictures import pictures
 from leaderboard.records import EXAMPLE, HOLE, MEASUREMENT, Schema, default_out, read, save
+from leaderboard.registration import registered
 from leaderboard.table import Table, build
 from leaderboard.text import MISSING, SPACE, at, of_seeds, percent, printable, quantity, subset
 from leaderboard.verdict import SOUND, SUSPECT, UNVERIFIED
@@ -40,7 +40,7 @@ def write_board(
     """
     records = list(records)
     path = Path(out) / "leaderboard.md"
-    fixed = registered(path.with_name("claims.jsonl"), suite.claims) if suite.claims else None
+    fixed = registered(path.with_name("claims.jsonl"), suite) if suite.claims else None
     board, measurements, holes = build(suite, records, checks), list(measurements), list(holes)
     examples = _read_any(path.with_name("examples.jsonl"), EXAMPLE)
     drawn = pictures(board, measurements, path.parent)

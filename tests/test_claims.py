@@ -10,8 +10,9 @@ from benchmark.plugins import Registry
 from benchmark.suite import load
 from benchmark.types import Attack
 from benchmark.yaml_nodes import read as read_yaml
-from leaderboard.claims import evaluate, register, registered
+from leaderboard.claims import evaluate
 from leaderboard.evidence import claims_section
+from leaderboard.registration import Registration, register, registered
 from leaderboard.table import build
 from leaderboard.verdict import Verdict
 from tests.synthetic_outcomes import ROWS, N, evidence
@@ -136,7 +137,7 @@ def test_a_suite_holds_its_claims_and_its_delta(tmp_path):
     read = load(path, Registry())
     assert [claim.kind for claim in read.claims] == ["within"] and read.grids[0].delta == 1.5
     path.write_text(SUITE.replace("delta: 1.5", "delta: 3"))
-    assert fingerprint(load(path, Registry()).claims) != fingerprint(read.claims)  # the suite's δ is a part of them
+    assert fingerprint(load(path, Registry())) != fingerprint(read)  # the suite's δ is a part of them
     for wrong, message in ((SUITE.replace("half/", "halve/"), ":11: claims.1.within.rows: unknown compression"),
                            (SUITE.replace("1.5", "0.015"), ":6: delta: is in points of accuracy")):  # fmt: skip
         path.write_text(wrong)
@@ -144,9 +145,31 @@ def test_a_suite_holds_its_claims_and_its_delta(tmp_path):
             load(path, Registry())
 
 
-def test_a_fingerprint_changes_with_what_is_said(parse):
-    one, other = (parse(f"claims: [{{within: {{rows: '*/*', to: dense/*, delta: {delta}}}}}]") for delta in (1, 2))
-    assert fingerprint(one) == fingerprint(one) != fingerprint(other) != fingerprint(())
+def test_a_fingerprint_changes_with_what_is_said_and_with_what_it_is_said_of(tmp_path):
+    """A claim that keeps its words about rows that are made otherwise was not fixed before those rows were seen."""
+    texts = [
+        SUITE,
+        SUITE.replace("rows: half", "delta: 1, rows: half"),
+        *(
+            SUITE.replace(*change)
+            for change in (
+                ("ratio: 0.5", "ratio: 0.1"),
+                ("epochs: 2", "epochs: 40"),
+                ("steps: 20", "steps: 1"),
+                ("[0, 1, 2]", "[0]"),
+                ("eight_layer_cnn", "resnet_cifar"),
+                ("seeds:", "limit: {train: 500}\nseeds:"),
+            )
+        ),
+    ]
+    found = []
+    for number, text in enumerate(texts):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(text)
+        found.append(fingerprint(load(path, Registry())))
+    assert len(set(found)) == len(texts)
+    (tmp_path / "other-name.yaml").write_text(SUITE)
+    assert fingerprint(load(tmp_path / "other-name.yaml", Registry())) == found[0]
 
 
 @pytest.mark.parametrize(
@@ -184,6 +207,8 @@ ORDER = "{rows: '*/adversarial'"
 DECIDED = [
     (f"better: {PAIR}}}", {("half", A): (0.9, 0.55)}, "holds"),
     (f"better: {PAIR}}}", {}, "fails"),  # a gain of two points is excluded
+    (f"better: {PAIR}}}", {("half", A): (0.9, 0.51)}, "fails"),  # there, and too small to matter
+    (f"better: {PAIR}, delta: 0.1}}", {("half", A): (0.9, 0.52)}, "holds"),
     (f"better: {PAIR}, delta: 0.1}}", {}, "inconclusive"),
     (f"better: {PAIR}}}", {("half", A): (0.9, 0.4)}, "fails"),
     (f"no worse than: {PAIR}}}", {("half", A): (0.9, 0.495)}, "holds"),
@@ -198,6 +223,8 @@ DECIDED = [
     (f"no worse than: {PAIR}}}", {("half", A): (0.9, 0.487), ("dense", S): (0.9, 0.45)}, "holds"),
     (f"monotone: {ORDER}}}", {("half", A): (0.9, 0.45), ("most", A): (0.9, 0.4), ("all", A): (0.9, 0.3)}, "holds"),
     (f"monotone: {ORDER}}}", {("most", A): (0.9, 0.6), ("all", A): (0.9, 0.3)}, "fails"),
+    (f"monotone: {ORDER}}}", {("most", A): (0.9, 0.51), ("all", A): (0.9, 0.3)}, "holds"),  # by less than δ: no step
+    (f"monotone: {ORDER}}}", {("half", A): (0.9, 0.51), ("most", A): (0.9, 0.52), ("all", A): (0.9, 0.53)}, "fails"),
     (f"monotone: {ORDER}}}", {}, "inconclusive"),
     (f"monotone: {ORDER}, direction: rises}}", {("most", A): (0.9, 0.6), ("all", A): (0.9, 0.7)}, "holds"),
     (f"knee before: {ORDER}}}", {("most", A): (0.9, 0.4), ("all", A): (0.5, 0.1)}, "holds"),
@@ -265,15 +292,25 @@ def test_a_claim_that_rests_on_a_suspect_row_is_inconclusive(parse):
 
 
 def test_claims_are_registered_once_as_they_were_first_seen(parse, tmp_path):
-    path, claims = tmp_path / "claims.jsonl", parse("claims: [{within: {rows: '*/*', to: dense/*}}]")
-    changed = parse("claims: [{within: {rows: '*/*', to: dense/*, delta: 9}}]")
-    register(path, (), 0, 8)
+    path = tmp_path / "claims.jsonl"
+    register(path, suite(), 0, 8)
     assert not path.exists()
-    register(path, claims, 0, 8)
-    register(path, claims, 8, 8)
+    first, changed = (
+        suite(claims=parse(f"claims: [{{within: {{rows: '*/*', to: dense/*, delta: {delta}}}}}]")) for delta in (2, 9)
+    )
+    other_rows = replace(first, grids=(replace(first.grids[0], compressions=first.grids[0].compressions[::-1]),))
+    register(path, first, 0, 8)
+    register(path, first, 8, 8)
     register(path, changed, 8, 8)
-    assert registered(path, claims)["judged"] == 0 and registered(path, changed)["judged"] == 8
-    assert len(path.read_text().splitlines()) == 2
+    register(path, other_rows, 0, 8)  # of other networks, none of which has been judged: but others have been
+    assert registered(path, first) == Registration(0, 8, 0)
+    assert registered(path, changed) == Registration(8, 8, 1)
+    assert registered(path, other_rows) == Registration(0, 8, 2)
+    assert len(path.read_text().splitlines()) == 3
+    (figures,) = build(first, every(first)).figures
+    text = "\n".join(claims_section(other_rows, [figures], registered(path, other_rows), {}))
+    assert "Fixed when 0 of 8 cells had been judged, and after 2 other versions of them, or of their rows" in text
+    assert "other version" not in "\n".join(claims_section(first, [figures], registered(path, first), {}))
 
 
 def test_figures_name_the_attack_that_decided_a_union():

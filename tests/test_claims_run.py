@@ -40,7 +40,7 @@ def test_claims_are_fixed_and_hashed_before_anything_runs(desk: Desk, monkeypatc
     monkeypatch.setattr("benchmark.execute.local.run", execute)
     assert desk.run(claiming()).status == 130
     suite, _ = desk.plan(claiming())
-    assert seen == [{"claims": fingerprint(suite.claims), "judged": 0, "planned": 2}]
+    assert seen == [{"claims": fingerprint(suite), "judged": 0, "planned": 2}]
 
 
 def test_a_plan_says_what_it_can_decide(desk: Desk):

@@ -61,18 +61,16 @@ def decided(of, claim: Claim) -> str:
     elif claim.kind == "no worse than":
         holds, fails = all(low > -delta for low, _ in narrow), any(high < -delta for _, high in wide)
     elif claim.kind == "better":
-        each = [one.p < 0.05 and one.estimate > 0 for one in found]
-        holds = all(each)
-        fails = any(high < delta and not better for (_, high), better in zip(wide, each, strict=True))
+        holds, fails = all(low > delta for low, _ in narrow), any(high < delta for _, high in wide)
     elif claim.kind == "monotone":
-        whole = beside(claim.rows[-1], claim.rows[0])
-        holds = all(high < delta for _, high in narrow) and whole.p < 0.05 and whole.estimate < 0
-        fails = any(low > 0 for low, _ in wide)
+        whole, corrected = beside(claim.rows[-1], claim.rows[0]), 1 - 0.1 / (len(found) + 1)
+        holds = all(high < delta for _, high in narrow) and whole.bounds(0.9)[1] < 0
+        fails = any(one.bounds(corrected)[0] > delta for one in found) or whole.bounds(corrected)[0] > 0
     else:
         clean = [beside(*pair, Measure()).bounds(1 - 0.1 / len(found)) for pair in pairs]
         holds = any(high < -delta < low for (_, high), (low, _) in zip(wide, clean, strict=True))
-        lost = [beside(*pair, Measure()).bounds(0.9)[1] < -delta for pair in pairs]
-        fails = all(low > -delta or of_clean for (low, _), of_clean in zip(narrow, lost, strict=True))
+        lost = [beside(*pair, Measure()).bounds(0.95)[1] < -delta for pair in pairs]
+        fails = all(one.bounds(0.95)[0] > -delta or of_clean for one, of_clean in zip(found, lost, strict=True))
     return "holds" if holds else "fails" if fails else "inconclusive"
 
 
