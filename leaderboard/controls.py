@@ -11,9 +11,8 @@ from benchmark.claims import Measure, Row
 from benchmark.recipes import REINITIALISE
 from benchmark.types import Compression, Grid
 from leaderboard.figures import CLEAN, Figures
-from leaderboard.paired import Decision, Paired, decide
+from leaderboard.paired import Decision, Paired, decided
 from leaderboard.significance import doubts, headlines
-from leaderboard.statistics import holm
 from leaderboard.verdict import NOT_YET, Verdict, Verdicts
 from leaderboard.work import SCRATCH_B, SCRATCH_E
 
@@ -46,11 +45,13 @@ def controls(figures: Sequence[Figures], verdicts: Verdicts) -> list[Control]:
         if (pair := one.difference(control, row, measure))
     ]
     known = [[verdicts.get((of.grid.name, name), NOT_YET) for name in names] for of, *names, _, _ in found]
-    corrected = iter(holm([pair.p for (*_, pair), of in zip(found, known, strict=True) if not _suspect(of)]))
+    tested = [
+        (pair, one.grid.delta / 100) for (one, *_, pair), of in zip(found, known, strict=True) if not _suspect(of)
+    ]
+    judged = iter(decided(tested))
     made = []
     for (one, row, control, measure, pair), of in zip(found, known, strict=True):
-        p = None if _suspect(of) else next(corrected)
-        decision = None if p is None else decide(pair, one.grid.delta / 100, p)
+        p, decision = (None, None) if _suspect(of) else next(judged)
         made.append(Control(one.grid.name, row, control, measure, pair, decision, p, doubts(*of, "control")))
     return made
 

@@ -21,10 +21,10 @@ HOW = (
     "of Student's t and of the normal, weighted by the two variances. Each row's spread is its own (not pooled over "
     "rows, which share their dense networks and do not spread alike).",
     "**Δ to dense**: the row minus the dense row of the same training and seed, image by image, in points. *better*, "
-    "*worse*: p < .05 after Holm's correction over all of the board's Δ. *same within ±δ*: the 90 % interval lies "
-    "inside ±δ (two one-sided tests); δ is the suite's, given before the run. *undecided*: neither is shown. "
+    "*worse*: p < .05 after Holm's correction over all of the board's Δ. *same within ±δ*: so is p of two one-sided "
+    "tests of a difference of δ or more; δ is the suite's, given before the run. *undecided*: neither is shown. "
     "The interval is of one comparison alone, the word is corrected for all of the board's, so that it may be "
-    "*undecided* beside an interval without zero. "
+    "*undecided* beside an interval without zero, or inside ±δ. "
     "What is behind the word says which row is not sound; one that is suspect has no word, and is not tested. "
     "*these networks*: fewer than three seeds are compared, so that it is shown of these networks and not of a method. "
     "*by attacks alone*: without what checks broke, since the two were not checked alike.",

@@ -4,6 +4,7 @@ From three seeds on a difference speaks of the method, and its error is of seeds
 two seeds say nothing about other seeds: then it speaks of "these networks", each of which must show what is claimed.
 """
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Literal
 from scipy.special import bdtr
 
 from benchmark.decidable import FEW
-from leaderboard.statistics import ALPHA, LEVEL, Error, Interval, Source, holm, seeds
+from leaderboard.statistics import ALPHA, LEVEL, SMALLEST_P, Error, Interval, Source, holm, seeds
 
 Word = Literal["better", "worse", "same", "undecided"]
 
@@ -149,15 +150,36 @@ class Decision:
     within: bool = False
 
 
-def decide(difference: Difference, delta: float, p: float | None = None) -> Decision:
-    """`delta`: the largest difference, as a share, that does not matter. `p`: corrected for many tests.
+def equivalence(difference: Difference, delta: float) -> float:
+    """The p-value of two one-sided tests (Schuirmann, 1987) of a difference within ±δ, a share; 1 where it is above α.
 
-    better, worse: p < .05. same: two one-sided tests (Schuirmann, 1987), the 90 % interval inside ±δ.
+    Half of what the widest interval inside ±δ lacks to certainty.
     """
-    same = difference.interval(1 - 2 * ALPHA).inside(delta)
+    if not difference.interval(1 - 2 * ALPHA).inside(delta):
+        return 1.0
+    low, high = SMALLEST_P, ALPHA
+    while high / low > 1 + 1e-3:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if difference.interval(1 - 2 * middle).inside(delta) else (middle, high)
+    return high
+
+
+def decide(difference: Difference, delta: float, p: float | None = None, same: float | None = None) -> Decision:
+    """`delta`: the largest difference, as a share, that does not matter. `p`, `same`: corrected for many tests.
+
+    better, worse: p < .05, that there is no difference. same: p < .05, that there is one of δ or more.
+    """
+    within = (equivalence(difference, delta) if same is None else same) < ALPHA
     if (difference.p if p is None else p) < ALPHA:
-        return Decision("better" if difference.estimate > 0 else "worse", same)
-    return Decision("same" if same else "undecided", same)
+        return Decision("better" if difference.estimate > 0 else "worse", within)
+    return Decision("same" if within else "undecided", within)
+
+
+def decided(differences: Sequence[tuple[Difference, float]]) -> list[tuple[float, Decision]]:
+    """The corrected p and the decision of each difference with its δ: Holm over all of them, for either question."""
+    p = holm([difference.p for difference, _ in differences])
+    same = holm([equivalence(difference, delta) for difference, delta in differences])
+    return [(own, decide(*pair, own, within)) for pair, own, within in zip(differences, p, same, strict=True)]
 
 
 def leaders(rows: Sequence[Outcomes], n: int) -> list[bool]:

@@ -7,8 +7,7 @@ from benchmark.claims import Measure, Row
 from benchmark.types import Epsilon, Grid
 from leaderboard.estimate import Column
 from leaderboard.figures import CLEAN, Figures
-from leaderboard.paired import Decision, Paired, decide, leaders
-from leaderboard.statistics import holm
+from leaderboard.paired import Decision, Paired, decided, leaders
 from leaderboard.verdict import NOT_YET, Verdict, Verdicts
 
 Place = tuple[str, Row, Measure]  # of a grid's name
@@ -69,11 +68,11 @@ def significance(figures: Sequence[Figures], verdicts: Verdicts) -> Significance
     grids, differences = {one.grid.name: one.grid for one in figures}, dict(_differences(figures))
     suspect = {place for place in differences if any(one.suspect for one in _verdicts(verdicts, grids, place))}
     tested = [place for place in differences if place not in suspect]
-    corrected = dict(zip(tested, holm([differences[place].p for place in tested]), strict=True))
+    pairs = [(differences[place], grids[place[0]].delta / 100) for place in tested]
+    found = dict(zip(tested, decided(pairs), strict=True))
     compared = {}
     for place, difference in differences.items():
-        p = corrected.get(place)
-        decision = None if p is None else decide(difference, grids[place[0]].delta / 100, p)
+        p, decision = found.get(place, (None, None))
         compared[place] = Compared(difference, decision, p, doubts(*_verdicts(verdicts, grids, place)))
     return Significance(compared, frozenset(place for one in figures for place in _leading(one, verdicts)))
 

@@ -199,13 +199,24 @@ class Difference:
         low, high = self.bounds(level)
         return f"{points(self.estimate)} [{points(low)}, {points(high)}]"
 
-    def word(self, p: float, delta: float) -> str:
-        """better, worse, same or undecided, as the board writes it; δ as a share, p as corrected."""
-        low, high = self.bounds(0.9)
-        same, margin = -delta < low and high < delta, f"within ±{100 * delta:g}"
+    def equivalence(self, delta: float) -> float:
+        """The p of two one-sided tests, by inverting the intervals: p for which one of 1 − 2p just touches ±δ."""
+
+        def beyond(log_p: float) -> float:
+            low, high = self.bounds(1 - 2 * np.exp(log_p))
+            return max(-delta - low, high - delta)
+
+        least, most = np.log(1e-12), np.log(0.4999)
+        if beyond(most) >= 0:
+            return 1.0
+        return 1e-12 if beyond(least) <= 0 else float(np.exp(optimize.brentq(beyond, least, most)))
+
+    def word(self, p: float, same: float, delta: float) -> str:
+        """better, worse, same or undecided, as the board writes it; δ as a share, both p as corrected."""
+        margin = f"within ±{100 * delta:g}"
         if p < 0.05:
-            return ("better" if self.estimate > 0 else "worse") + (f", {margin}" if same else "")
-        return f"same {margin}" if same else "undecided"
+            return ("better" if self.estimate > 0 else "worse") + (f", {margin}" if same < 0.05 else "")
+        return f"same {margin}" if same < 0.05 else "undecided"
 
 
 def cochran_cox(spread: float, images: float, seeds: int, level: float) -> float:

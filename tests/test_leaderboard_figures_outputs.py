@@ -130,11 +130,13 @@ def test_every_row_of_the_csv(made):
             assert line["delta_p"] == line["delta_word"] == ""
             continue
         found[name] = one, line
-    clean = [difference(of.clean((name[0], "dense", name[2])), of.clean(name)).p for name in found]
-    corrected = multipletests(clean + [one.p for one, _ in found.values()], method="holm")[1][len(clean) :]
-    for (one, line), p in zip(found.values(), corrected, strict=True):
+    both = [difference(of.clean((name[0], "dense", name[2])), of.clean(name)) for name in found]
+    both += [one for one, _ in found.values()]
+    corrected = multipletests([one.p for one in both], method="holm")[1][len(found) :]
+    same = multipletests([one.equivalence(0.04) for one in both], method="holm")[1][len(found) :]
+    for (one, line), p, within in zip(found.values(), corrected, same, strict=True):
         assert float(line["delta_p"]) == pytest.approx(p, rel=1e-4)
-        assert one.word(p, 0.04).split(" ")[0].strip(",") == line["delta_word"]
+        assert one.word(p, within, 0.04).split(" ")[0].strip(",") == line["delta_word"]
     assert words == {"sound", "suspect"}
 
 

@@ -36,9 +36,11 @@ def by_hand(of: World, pairs: dict[tuple, tuple], suspect: set[tuple] = frozense
     }
     tested = [place for place in found if place[0] not in suspect]
     corrected = multipletests([found[place].p for place in tested], method="holm")[1]
+    same = multipletests([found[place].equivalence(DELTA) for place in tested], method="holm")[1]
     seeds = len(of.of.seeds)
     few = f" (these networks, {seeds} of {seeds} seed{'s' if seeds > 1 else ''})" if seeds < 3 else ""
-    said = {place: f"{found[place].word(p, DELTA)}{few}" for place, p in zip(tested, corrected, strict=True)}
+    words = [found[place].word(*both, DELTA) for place, *both in zip(tested, corrected, same, strict=True)]
+    said = {place: f"{word}{few}" for place, word in zip(tested, words, strict=True)}
     return {place: f"{one.text()} {said.get(place, '— (suspect)')}" for place, one in found.items()}
 
 

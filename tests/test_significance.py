@@ -11,6 +11,7 @@ from benchmark.claims import Claim, Measure, fingerprint
 from leaderboard.estimate import Column
 from leaderboard.evidence import claims_section, how_sure
 from leaderboard.figures import CLEAN
+from leaderboard.registration import Registration
 from leaderboard.significance import headlines, rows, significance
 from leaderboard.verdict import Verdict
 from tests.synthetic_outcomes import N, evidence
@@ -133,9 +134,9 @@ def test_claims_are_listed_with_their_word_their_numbers_and_when_they_were_fixe
     claim = Claim("within", "", "digits", (("half", A),), (("dense", A),), UNION)
     figures = evidence(TRUTH)
     of = replace(figures.suite, claims=(claim, replace(claim, text="a <b> | c", rows=(("all", A),))))
-    text = "\n".join(claims_section(of, [figures], {"judged": 0, "planned": 48}, everyone(figures)))
+    text = "\n".join(claims_section(of, [figures], Registration(0, 48, 0), everyone(figures)))
     assert "- **holds**: digits: half/adversarial within dense/adversarial (Robust accuracy (union) @ 0.1)" in text
     assert "- **fails**: a &#60;b&#62; &#124; c" in text
-    assert "Fixed when 0 of 48 cells had been judged" in text and fingerprint(of.claims) in text
+    assert "Fixed when 0 of 48 cells had been judged" in text and fingerprint(of) in text
     assert "not known when" in "\n".join(claims_section(of, [figures], None, {}))
     assert claims_section(figures.suite, [figures], None, {}) == [] and tables(text) == []

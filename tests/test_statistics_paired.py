@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 
-from leaderboard.paired import Decision, Paired, Separate, decide, leaders, mcnemar, paired
+from leaderboard.paired import Decision, Paired, Separate, decide, decided, equivalence, leaders, mcnemar, paired
 from leaderboard.wording import change, signed, verdict
 from tests.coverage_simulation import World, judge
 
@@ -61,6 +61,27 @@ def test_three_seeds_have_the_error_of_seeds_and_of_images():
     assert (found.p < 0.05) == (found.interval().low > 0)
 
 
+def test_same_is_said_of_few_boards_where_nothing_is():
+    """Thirty networks that each lose exactly δ, of which five in a hundred look the same by chance."""
+    rng, n, delta = np.random.default_rng(0), 2000, 0.02
+    false = {"alone": 0, "corrected": 0}
+    for _ in range(100):
+        drawn = rng.multinomial(n, (0.03 + delta, 0.03, 0.95 - delta), 30).tolist()
+        pairs = [(Paired((lost,), (gained,), n), delta) for lost, gained, _ in drawn]
+        false["alone"] += any(decide(*pair).within for pair in pairs)
+        false["corrected"] += any(decision.within for _, decision in decided(pairs))
+    assert false["alone"] > 50 and false["corrected"] <= 10, false
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_an_equivalence_test_inverts_its_interval(seeds):
+    found = Paired((20, 21, 25)[:seeds], (22, 18, 27)[:seeds], 2000)
+    p = equivalence(found, 0.012)
+    assert 1e-6 < p < 0.05
+    assert found.interval(1 - 2.01 * p).inside(0.012) and not found.interval(1 - 1.98 * p).inside(0.012)
+    assert equivalence(found, 0.001) == 1
+
+
 @pytest.mark.parametrize("seeds", [1, 2, 3])
 def test_equal_outcomes_are_not_certainty(seeds):
     few, many = (Paired((0,) * seeds, (0,) * seeds, n) for n in (20, 2000))
@@ -95,6 +116,7 @@ def test_decisions():
     assert decide(clear, 0.02) == Decision("worse")
     assert decide(slight, 0.02) == Decision("worse", within=True)
     assert decide(slight, 0.02, p=0.2) == Decision("same", within=True)  # after Holm's correction
+    assert decide(slight, 0.02, p=0.2, same=0.2) == Decision("undecided")
     assert decide(Paired((10,) * 3, (300,) * 3, 2000), 0.02).word == "better"
     assert decide(Paired((30,), (20,), 200), 0.02) == Decision("undecided")
 
