@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tabulate import tabulate
@@ -25,9 +25,10 @@ from leaderboard.paired import Difference, Paired, Separate, paired
 from leaderboard.records import read
 from leaderboard.statistics import ALPHA, holm
 from leaderboard.text import NORM, printable
-from leaderboard.wording import NETWORKS, bounds, signed
+from leaderboard.wording import ALONE, NETWORKS, bounds, signed
 
 CLEAN, UNION = "clean", "union"
+ALIKE = ("check", "norm", "eps", "level", "size", "protocol")  # of a check: two that agree in these are the same one
 RECIPES = ("model", "steps", "before", "after")
 
 Name = tuple[str, str, str, str, str]  # grid, compression, training; clean, union or the attack; norm, ε, runtime
@@ -35,12 +36,17 @@ Name = tuple[str, str, str, str, str]  # grid, compression, training; clean, uni
 
 @dataclass(frozen=True)
 class Figure:
-    """An accuracy in one run: by seed the images that are right, and what it was measured on and made by."""
+    """An accuracy in one run: by seed the images that are right, and what it was measured on and made by.
+
+    checks: of a union, which ones had a say in it, how much they looked at, and its outcomes without them.
+    """
 
     outcomes: dict[int, int]
     n: int
     images: str
     recipe: str
+    checks: frozenset[tuple] = frozenset()
+    by_attacks: dict[int, int] = field(default_factory=dict)
 
     @property
     def mean(self) -> float:
@@ -91,11 +97,14 @@ def figures(records: Iterable[Record], checks: Iterable[Check] = ()) -> dict[Nam
         for seed, records in whole.items():
             eps, norm, runtime = (records[0][key] for key in ("eps", "norm", "runtime"))
             records += [record for record in tried[*name[:3], seed, norm, runtime] if record["eps"] < eps]
-        found[name] = _figure(UNION, whole)
+        figure, had = _figure(UNION, whole), set()
+        outcomes = dict(figure.outcomes)
         for seed, (record, *_) in whole.items():
             if record["runtime"] is None:
                 own = [check for check in checked[*name[:3], seed] if _is_of(check, record)]
-                found[name].outcomes[seed] &= ~broken(own, record["norm"], record["eps"])
+                had |= {(seed, *(check[part] for part in ALIKE)) for check in own}
+                outcomes[seed] &= ~broken(own, record["norm"], record["eps"])
+        found[name] = replace(figure, outcomes=outcomes, checks=frozenset(had), by_attacks=figure.outcomes)
     return found
 
 
@@ -134,15 +143,24 @@ def difference(before: Figure, after: Figure) -> Difference:
 
 
 def compare(before: dict[Name, Figure], after: dict[Name, Figure]) -> list[Change]:
-    """Every figure that both runs have, the least likely by chance first."""
+    """Every figure that both runs have, the least likely by chance first.
+
+    Checks can only lower a union: one that was not checked alike in both runs is compared by its attacks alone.
+    """
     names = [name for name in before if name in after]
-    differences = [difference(before[name], after[name]) for name in names]
+    pairs = [(before[name], after[name]) for name in names]
+    pairs = [pair if pair[0].checks == pair[1].checks else tuple(map(_alone, pair)) for pair in pairs]
+    differences = [difference(*pair) for pair in pairs]
     corrected = holm([one.p for one in differences])
     found = [
-        Change(name, before[name], after[name], one, p)
-        for name, one, p in zip(names, differences, corrected, strict=True)
+        Change(name, *pair, one, p) for name, pair, one, p in zip(names, pairs, differences, corrected, strict=True)
     ]
     return sorted(found, key=lambda change: (change.p, -abs(change.difference.estimate), change.name))
+
+
+def _alone(figure: Figure) -> Figure:
+    """The figure by its attacks alone."""
+    return replace(figure, outcomes=figure.by_attacks)
 
 
 def report(changes: Sequence[Change]) -> str:
@@ -162,6 +180,7 @@ def _line(change: Change) -> list[str]:
         test = f"paired, {seeds} seed{'s' if seeds > 1 else ''}"
     remarks = ["changed" if change.beyond_noise else "not shown"]
     remarks += [NETWORKS] * one.these_networks
+    remarks += [ALONE] * (change.before.checks != change.after.checks)
     remarks += ["another recipe"] * (change.before.recipe != change.after.recipe)
     return [
         *(grid, f"{compression}/{training}", what + at),
@@ -170,7 +189,7 @@ def _line(change: Change) -> list[str]:
     ]
 
 
-def _alone(first: dict[Name, Figure], second: dict[Name, Figure], where: Path) -> list[str]:
+def _lone(first: dict[Name, Figure], second: dict[Name, Figure], where: Path) -> list[str]:
     lone = [name for name in first if name not in second]
     if not lone:
         return []
@@ -202,7 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     changes = compare(before, after)
     changed = [change for change in changes if change.beyond_noise]
-    alone = _alone(before, after, asked.a) + _alone(after, before, asked.b)
+    alone = _lone(before, after, asked.a) + _lone(after, before, asked.b)
     shown = changes if asked.all else changed
     if shown:
         print(report(shown))

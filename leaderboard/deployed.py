@@ -35,6 +35,11 @@ class Gap:
         """Whether more than ALLOWED is certain."""
         return self.interval.low > ALLOWED or self.interval.high < -ALLOWED
 
+    @property
+    def detectable(self) -> float:
+        """The difference from which on `differs` says so, if the interval is as wide as this one."""
+        return ALLOWED + (self.interval.high - self.interval.low) / 2
+
 
 @dataclass(frozen=True)
 class Row:

@@ -5,9 +5,10 @@ A row is on a *front* if no other is at least as robust for at most the same cos
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from benchmark.types import canonical
 from leaderboard.estimate import Column
 from leaderboard.table import Row, Table
 from leaderboard.timing import NAMES, timing_of, timings
@@ -25,6 +26,7 @@ class Cost:
     of: Mapping[Name, float]
     compares: bool = True  # False: only within this machine, so that it makes no front
     built: bool = False  # True: follows from the structure alone, whatever the training
+    machines: Mapping[Name, frozenset[str]] = field(default_factory=dict)  # where a row's seconds or joules were taken
 
 
 def costs(table: Table, measurements: Lines) -> list[Cost]:
@@ -38,7 +40,8 @@ def costs(table: Table, measurements: Lines) -> list[Cost]:
     found += [_cost(table, name, "", lambda row, key=key: row.work[key].values) for name, key in work]
     for name, unit, what in (("Training time", "s", "seconds"), ("Training energy", "J", "joules")):
         spent = {line["key"]: line[what] for line in measurements if line[what] is not None}
-        found.append(_cost(table, name, unit, lambda row, of=spent: _spent(row, of), compares=False))
+        cost = _cost(table, name, unit, lambda row, of=spent: _spent(row, of), compares=False)
+        found.append(replace(cost, machines=_machines(table, measurements)))
     known = timings(measurements)
     for deployments in table.deployed:
         runtime = NAMES[deployments.runtime]
@@ -56,6 +59,13 @@ def _cost(table: Table, name: str, unit: str, values: Callable[[Row], Any], **mo
 def _spent(row: Row, spent: Mapping[str, float]) -> list[float]:
     """By network; only of those whose trainings have all been measured."""
     return [sum(spent[key] for key in keys) for keys in row.trainings if keys and spent.keys() >= set(keys)]
+
+
+def _machines(table: Table, measurements: Lines) -> dict[Name, frozenset[str]]:
+    """By row, the machines on which its networks were trained."""
+    of = {line["key"]: canonical(line["machine"]) for line in measurements}
+    trained = {row.name: [key for keys in row.trainings for key in keys or ()] for row in table.rows}
+    return {name: frozenset(of[key] for key in keys if key in of) for name, keys in trained.items()}
 
 
 def worth(table: Table, union: Column) -> dict[Name, float]:
@@ -98,6 +108,11 @@ def reference(table: Table, cost: Cost, row: Row) -> Name | None:
 
 
 def relative(table: Table, cost: Cost, row: Row) -> float | None:
-    """The cost as a share of the dense row's; None for a dense row, or where one of both is not known."""
+    """The cost as a share of the dense row's; None for a dense row, or where one of both is not known.
+
+    Nor are seconds a share of those that another machine took.
+    """
     dense = reference(table, cost, row)
-    return cost.of[row.name] / cost.of[dense] if row.name in cost.of and cost.of.get(dense) else None
+    if row.name not in cost.of or not cost.of.get(dense) or cost.machines.get(row.name) != cost.machines.get(dense):
+        return None
+    return cost.of[row.name] / cost.of[dense]

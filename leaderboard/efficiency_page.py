@@ -24,7 +24,7 @@ HOW = (
     "share of the dense row's, of work and seconds that of the same training's.",
     "**Training, Fine-tuning**: passes × MACs, forward and backward passes of images counted alike, those of the "
     "training's own attack included: of all trainings, and of those after the first. Of a control only those since its "
-    "weights were drawn. **Training time**: of this machine, and not comparable with another's. **Training energy**: "
+    "weights were drawn. **Training time**: of this machine, and no share of what another took. **Training energy**: "
     "of the whole processor, by its own counter, where there is one.",
     f"**{FRONT}**: on the Pareto front of robust accuracy and this cost: no other sound row is at least as robust for "
     f"at most as much, and better in one of the two. **{OPEN}**: on that of all rows but the suspect ones, so that it "
@@ -81,11 +81,11 @@ def amount(cost: Cost, row: Row) -> str:
 
 
 def of_dense(table: Table, cost: Cost, row: Row) -> str:
-    """The share of the dense row's; nothing for a dense row, a dash where the dense row's is not known."""
+    """The share of the dense row's; nothing for a dense row, a dash where that is not known or of another machine."""
     share, dense = relative(table, cost, row), reference(table, cost, row)
     if share is not None:
         return f"{100 * share:.3g}{SPACE}%"
-    return MISSING if dense and row.name in cost.of and dense not in cost.of else ""
+    return MISSING if dense and cost.of.get(row.name) and cost.of.get(dense) != 0 else ""
 
 
 def beside_controls(board: Board, table: Table, figures: Figures) -> list[str]:

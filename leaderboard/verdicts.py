@@ -62,6 +62,8 @@ def _made(grid: Grid, row: Row, seed: int, checked: Checked) -> Iterator[Finding
     norms = [measure.norm for measure in headlines(grid)]
     for kind in KINDS:
         if kind.name == TRANSFER and not others(grid, compression, training):
+            lone = "no other network to take examples from, so never sound"
+            yield from (Finding(kind.name, seed, "missing", lone, norm=norm) for norm in norms)
             continue
         for norm in [None] if kind.whole else norms:
             check = checked.one(row, seed, kind.name, norm)
@@ -169,18 +171,28 @@ def power(rate: Rate) -> str:
 
 def _above_chance(seed: int, record: Record) -> Finding:
     """Of a network without checks: whether clean accuracy is above that of always naming the commonest class."""
-    n, commonest = record["n"], max(record["per_class"]["n"])
-    facts = {"commonest": commonest, "answers": 0, "trainings": [], "broken_promises": []}
+    n, (sizes, right) = record["n"], (record["per_class"][name] for name in ("n", "clean"))
+    only = [size == count for size, count in zip(sizes, right, strict=True) if count]  # the classes it ever names
+    constant = len([size for size in sizes if size]) > 1 and only == [True]
+    facts = {"commonest": max(sizes), "answers": int(constant), "trainings": [], "broken_promises": []}
     reason, *shown = _trained({"standing": record["clean_correct"], "n": n, "facts": facts})
     return Finding(TRAINED, seed, "suspect" if reason else "passed", reason, *shown)
 
 
 def _swept(seed: int, records: list[Record]) -> Iterator[Finding]:
-    """What the audits of sweeps over ε found: that a larger ball spares what a smaller one breaks."""
+    """What the audits of sweeps over ε found: that a larger ball spares what a smaller one breaks.
+
+    An outcome that was implied and never audited certifies nothing.
+    """
     audits: dict[str, dict[str, dict[str, Any]]] = {}
+    unaudited = set()
     for record in records:
         if record["audit"]:
             audits.setdefault(record["norm"], {})[record["keys"]["craft"]] = record["audit"]
+        elif record["implied"]:
+            unaudited.add(record["norm"])
+    for norm in unaudited:
+        yield Finding("sweep", seed, "missing", "outcomes are implied, and not audited", norm=norm)
     for norm, found in audits.items():
         fell = any(audit["independent"] for audit in found.values())
         pairs, broken = (sum(audit[name] for audit in found.values()) for name in ("pairs", "broken"))
@@ -190,12 +202,16 @@ def _swept(seed: int, records: list[Record]) -> Iterator[Finding]:
 
 
 def _deployed(row: Row, suite: Suite, deployments: list[Deployments], required: bool) -> Iterator[Finding]:
-    """Twin and artifact: the 99.9 % interval of their difference, clean and on replayed examples, of each network."""
+    """Twin and artifact: the 99.9 % interval of their difference, clean and on replayed examples, of each network.
+
+    Suspect where one lies wholly outside of ±1 point.
+    """
     for one in deployments:
         for other in (other for other in one.rows if other.name == row):
             gaps = [gap for of in (other.clean_gaps, *other.gaps.values()) for gap in of]
             widest = max(gaps, key=lambda gap: abs(gap.difference), default=None)
             numbers = widest and f"{one.runtime}: {100 * widest.difference:+.1f} points at most"
+            finds = f"finds {100 * max(gap.detectable for gap in gaps):.1f} points" if gaps else ""
             lacking = required and any(len(of) < len(suite.seeds) for of in (other.clean_gaps, *other.gaps.values()))
             word, reason = "passed", ""
             if other.differs:
@@ -203,4 +219,4 @@ def _deployed(row: Row, suite: Suite, deployments: list[Deployments], required: 
             elif lacking:
                 word, reason = "missing", f"not replayed on {one.runtime}"
             for seed in suite.seeds if widest or lacking else ():
-                yield Finding("deployed", seed, word, reason, numbers or "", "99.9 % interval within ±1 point")
+                yield Finding("deployed", seed, word, reason, numbers or "", "99.9 % interval reaches ±1 point", finds)
