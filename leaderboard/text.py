@@ -10,12 +10,20 @@ from leaderboard.table import Column, Estimate, Table
 MISSING = "—"
 SPACE = "\u00a0"  # keeps a figure on one line in a narrow column
 NORM = {"inf": "ℓ∞", "2": "ℓ2", "1": "ℓ1"}
-ACTIVE = re.compile(r"[\\`*\[\]<>&|~$#]|(?<!\w)_|_(?!\w)")  # what Markdown, or GitHub, would act on inside a line
+ACTIVE = re.compile(  # what Markdown, or GitHub, would act on
+    r"[\\`*\[\]<>&|~$#]|(?<!\w)_|_(?!\w)"  # inside a line
+    r"|(?<=www)\.|:(?=//)|(?<=\S)@(?=\S)"  # where it makes an address, which would be a link
+    r"|^[-+](?= |$)",  # where it begins a list
+    re.IGNORECASE,
+)
+NUMBERED = re.compile(r"^(\d{1,9})([.)])(?= |$)")
+BREAK = "&#8288;"  # a word joiner, which is not seen: GitHub makes a link of an @ however it is written
 
 
 def escape(text: str) -> str:
     """A text of a suite, as one line of Markdown that shows exactly it, in a table too."""
-    return ACTIVE.sub(lambda match: f"&#{ord(match[0])};", printable(text))
+    shown = ACTIVE.sub(lambda match: f"&#{ord(match[0])};{BREAK * (match[0] == '@')}", printable(text))
+    return NUMBERED.sub(lambda match: f"{match[1]}&#{ord(match[2])};", shown)
 
 
 def printable(text: str) -> str:
