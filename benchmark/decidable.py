@@ -7,6 +7,7 @@ DISAGREEMENT = 0.1  # assumed: two rows differ on this share of the images
 SPREAD = 0.01  # assumed: the standard deviation of a difference of two rows over training seeds
 POWER = 0.8
 ALPHA = 0.05
+POINTS = 200  # of an integral over the χ² distribution
 FEW = 3  # fewer seeds speak of their own networks alone
 
 
@@ -14,17 +15,34 @@ def smallest_delta(n: int, seeds: int, disagreement: float = DISAGREEMENT, sprea
     """The smallest δ, a share, for which two equal rows are called "same within ±δ" with a chance of 80 % or more.
 
     n: test images; disagreement: the share of them on which two networks differ; spread: how much the difference varies
-    over seeds. One or two seeds: for these networks, of which each must show it. Two one-sided tests need the critical
-    value's standard errors inside ±δ, and as many more as the estimate strays.
+    over seeds. One or two seeds: for these networks, of which each must show it. Two one-sided tests need half an
+    interval inside ±δ, and as much more as the estimate strays.
     """
     images, normal = disagreement / n, NormalDist()
     if seeds < FEW:
         strays = normal.inv_cdf(1 - (1 - POWER) / 2 / seeds)
         return (normal.inv_cdf(1 - ALPHA) + strays) * math.sqrt(images)
     between = (spread**2 + images) / seeds  # what is particular to an image under a seed spreads the seeds too
-    whole = between + images
-    critical = (between * _student(seeds - 1) + images * normal.inv_cdf(1 - ALPHA)) / whole
-    return (critical + normal.inv_cdf(1 - (1 - POWER) / 2)) * math.sqrt(whole)
+    low, high = 0.0, 1.0
+    while high - low > 1e-5:
+        middle = (low + high) / 2
+        low, high = (low, middle) if _power(middle, images, between, seeds - 1) >= POWER else (middle, high)
+    return high
+
+
+def _power(delta: float, images: float, between: float, freedom: int) -> float:
+    """The chance that two equal rows are called the same within ±δ: over the spread of seeds that a run may estimate,
+    which is χ² distributed around the true one, and over how far the mean strays."""
+    z, t, whole = NormalDist().inv_cdf(1 - ALPHA), _student(freedom), math.sqrt(between + images)
+    step, chance, total = (freedom + 10 * math.sqrt(2 * freedom)) / POINTS, 0.0, 0.0
+    for point in range(POINTS):
+        x = (point + 0.5) * step
+        weight = math.exp((freedom / 2 - 1) * math.log(x) - x / 2)
+        seen = between * x / freedom
+        half = (seen * t + images * z) / math.sqrt(seen + images)  # Cochran & Cox, as a board has it
+        total += weight
+        chance += weight * max(0.0, 2 * NormalDist().cdf((delta - half) / whole) - 1)
+    return chance / total
 
 
 def _student(freedom: int) -> float:

@@ -98,11 +98,18 @@ def test_more_images_and_more_seeds_decide_less():
     assert smallest_delta(1000, 5) < smallest_delta(1000, 3)
 
 
-def test_the_students_quantile_of_a_plan_is_near_the_true_one():
-    for seeds in (3, 4, 5, 10):
-        # images beyond number: all the error is the seeds'
-        expected = (stats.t.ppf(0.95, seeds - 1) + stats.norm.ppf(0.9)) * 0.01 / math.sqrt(seeds)
-        assert smallest_delta(10**12, seeds) == pytest.approx(expected, rel=0.02)
+@pytest.mark.parametrize("seeds", [3, 4, 5, 10])
+def test_a_plan_knows_that_the_spread_of_seeds_is_estimated(seeds):
+    """Images beyond number: all the error is the seeds', and the interval is as wide as their estimated spread."""
+    delta, scale = smallest_delta(10**12, seeds), 0.01 / math.sqrt(seeds)
+
+    def chance(spread: float) -> float:
+        half = stats.t.ppf(0.95, seeds - 1) * spread * scale
+        return max(0.0, 2 * stats.norm.cdf((delta - half) / scale) - 1)
+
+    nodes = (np.arange(4000) + 0.5) / 4000
+    power = np.mean([chance(math.sqrt(x / (seeds - 1))) for x in stats.chi2.ppf(nodes, seeds - 1)])
+    assert power == pytest.approx(0.8, abs=0.01)
 
 
 def test_a_plan_says_what_it_can_decide():
