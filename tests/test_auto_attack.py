@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from benchmark.engine.apgd import APGD
 from benchmark.engine.auto_attack import STAGES, AutoAttack
 from benchmark.engine.ball import inside
 from benchmark.engine.judging import stands
@@ -15,7 +16,7 @@ BUDGETS = {"inf": EPS, "2": 1.0}
 
 def attack(estimator, norm="inf", **changes):
     cheap = {"max_iter": 20, "targets": 3, "queries": 200, "precision": "fp32"}
-    return AutoAttack(estimator, norm, BUDGETS[norm], **cheap | changes)
+    return AutoAttack(estimator, norm, **cheap | {"eps": BUDGETS[norm]} | changes)
 
 
 @pytest.mark.filterwarnings("default")  # of torchattacks, not of ours
@@ -61,7 +62,7 @@ def test_it_breaks_what_its_members_break_and_leaves_the_broken_alone():
     robust = stands(estimator.model, made.generate(x, y, seed=0), y)
     assert abs(int(robust.sum()) - int(left.sum())) <= 2  # other seeds, other starts
     counts = [made.broken_by.count(stage) for stage in STAGES]
-    assert given == [150 - sum(counts[:stage]) for stage in range(1, 5)]
+    assert given == [150 - sum(counts[:stage]) for stage in range(1, 5)] and not counts[5]
 
 
 def test_examples_mode_goes_on_beyond_the_first_success():
@@ -106,18 +107,30 @@ def test_its_passes_are_those_of_its_members():
     assert made.passes.backward == sum(member.passes.backward for member in members.values()) > 0
 
 
-def test_three_classes_have_no_targeted_loss():
-    class Three(torch.nn.Module):
+@pytest.mark.parametrize("classes", [2, 3])
+def test_with_fewer_than_four_classes_saturated_logits_do_not_hide_anything(classes):
+    """There is no targeted loss then, and cross-entropy has no gradient where logits are large."""
+
+    class Few(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.body = fresh()
+            self.body = trained(robust=True).model
 
         def forward(self, x):
-            return self.body(x)[:, :3]
+            return 1000 * self.body(x)[:, :classes]
 
-    estimator = classifier(Three())
-    estimator._nb_classes = 3
-    assert list(AutoAttack(estimator).attacks()) == ["apgd-ce", "fab-t", "square"]
+    estimator, (x, y) = classifier(Few()), digit_images()
+    estimator._nb_classes = classes
+    x, y = x[y < classes], y[y < classes]
+    made = attack(estimator, queries=20, eps=2 * EPS)
+    assert list(made.attacks()) == ["apgd-ce", "apgd-margin", "fab-t", "square"]
+    robust = accuracy(estimator, made.generate(x, y, seed=0), y)
+    alone = {
+        loss: accuracy(estimator, APGD(estimator, eps=2 * EPS, max_iter=20, loss=loss, mode="decide").generate(x, y), y)
+        for loss in ("ce", "margin")
+    }
+    assert robust <= alone["margin"] < alone["ce"] - 8, (robust, alone)
+    assert "apgd-margin" in made.broken_by
 
 
 def test_wrong_parameters_are_refused_in_one_line():

@@ -54,6 +54,21 @@ def test_in_linf_the_constant_is_in_the_gradient():
 
 
 @pytest.mark.parametrize("kind", [CarliniWagnerL2, CarliniWagnerLInf])
+def test_pixels_at_the_ends_of_their_range_are_no_shelter(kind):
+    """At exactly 0 or 1, tanh is flat: the first steps gain next to nothing, and no round may end for that."""
+    estimator, (x, y) = trained(robust=True), digit_images(60)
+    x = (x > 0.5).float()
+    right = stands(estimator.model, x, y)
+    assert right.sum() > 30
+    x, y = x[right], y[right]
+    made = kind(estimator, precision="fp32", max_iter=200, learning_rate=0.05).generate(x, y)
+    assert not stands(estimator.model, made, y).any()
+    norm = kind.norms[0]
+    nearest = FAB(estimator, norm, max_iter=20, targets=4, precision="fp32").generate(x, y)
+    assert distance(made, x, norm).median() < 1.15 * distance(nearest, x, norm).median()
+
+
+@pytest.mark.parametrize("kind", [CarliniWagnerL2, CarliniWagnerLInf])
 def test_more_steps_come_nearer(kind):
     estimator, (x, y) = trained(robust=True), digit_images(30)
     right = stands(estimator.model, x, y)

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 from art.estimators.classification import BlackBoxClassifier
+from torch.nn import functional
 
 from benchmark.engine.ball import distance
+from benchmark.engine.estimator import Classifier
 from benchmark.engine.hop_skip_jump import HopSkipJump
 from benchmark.engine.judging import stands
+from benchmark.engine.losses import margin
 from tests.small_networks import digit_images, trained
 
 
@@ -63,3 +66,27 @@ def test_an_example_for_which_no_start_is_found_comes_back_clean():
     estimator._model = Constant()
     blind = BlackBoxClassifier(lambda x: np.eye(10)[np.full(len(x), 3)], (1, 8, 8), 10, clip_values=(0, 1))
     assert torch.equal(HopSkipJump(blind, init_size=8).generate(x, torch.full((5,), 3)), x)
+
+
+@pytest.mark.parametrize("norm", ["2", "inf"])
+def test_no_example_lies_where_rounding_decides(norm):
+    """A judge that rounds otherwise would call it robust at every ε, although points a hair farther out are broken."""
+
+    class Large(torch.nn.Module):
+        """The digits four times as large, in colour: in so many pixels a bisection by the book is below rounding."""
+
+        def __init__(self):
+            super().__init__()
+            self.body = trained(robust=True).model
+
+        def forward(self, x):
+            return self.body(functional.avg_pool2d(x, 4).mean(1, keepdim=True))
+
+    network, (x, y) = Large(), digit_images(30)
+    x = functional.interpolate(x, scale_factor=4).repeat(1, 3, 1, 1)
+    right = stands(network, x, y)
+    x, y = x[right], y[right]
+    estimator = Classifier(network, (3, 32, 32), 10)
+    made = HopSkipJump(estimator, norm, max_iter=2, init_eval=20, batch_size=64).generate(x, y, seed=0)
+    with torch.no_grad():
+        assert margin(network(made), y).min() > 1e-5

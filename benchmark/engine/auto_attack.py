@@ -1,4 +1,8 @@
-"""AutoAttack, the standard ensemble (Croce & Hein, 2020): APGD-CE, APGD-T, FAB-T and Square, one after the other."""
+"""AutoAttack, the standard ensemble (Croce & Hein, 2020): APGD-CE, APGD-T, FAB-T and Square, one after the other.
+
+Square's windows shrink over the queries that it has; the authors' code shrinks them as if there were 10,000, and so
+stays with larger ones for all of its 5,000.
+"""
 
 from typing import ClassVar
 
@@ -14,7 +18,7 @@ from benchmark.engine.square import Square
 
 _MODES = ("examples", "decide")
 _TARGETED = 4  # classes that the targeted loss needs
-STAGES = ("clean", "apgd-ce", "apgd-t", "fab-t", "square")
+STAGES = ("clean", "apgd-ce", "apgd-t", "fab-t", "square", "apgd-margin")
 
 
 class AutoAttack(Attack):
@@ -22,7 +26,8 @@ class AutoAttack(Attack):
 
     mode "decide": an example is done at its first success confirmed by the fp32 judge; "examples": every attack but
     FAB-T, which stops at the boundary by nature, runs all its steps on every example, and the one with the largest
-    margin is given back. With fewer than four classes, for which the targeted loss is not defined, APGD-T is left out.
+    margin is given back. With fewer than four classes, for which the targeted loss is not defined, APGD on the margin
+    takes the place of APGD-T: like it, and unlike cross-entropy, it has a gradient where logits are saturated.
 
     After `generate`, `broken_by` says for each example which of STAGES was the first to break it ("": none), in
     "examples" mode which one the example is from.
@@ -73,6 +78,8 @@ class AutoAttack(Attack):
         chosen = {"apgd-ce": APGD(self.estimator, loss="ce", **ball, **steps)}
         if self.estimator.nb_classes >= _TARGETED:
             chosen["apgd-t"] = APGD(self.estimator, loss="dlr-targeted", targets=self.targets, **ball, **steps)
+        else:
+            chosen["apgd-margin"] = APGD(self.estimator, loss="margin", **ball, **steps)
         steps["precision"] = "fp32"  # FAB walks on the boundary, where bf16 does not know which side it is on
         chosen["fab-t"] = FAB(self.estimator, targets=self.targets, enough=self.eps, **shared, **steps)
         chosen["square"] = Square(self.estimator, queries=self.queries, **ball)

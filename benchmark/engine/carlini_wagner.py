@@ -15,7 +15,7 @@ from benchmark.engine.minimum_norm import MinimumNorm, State
 
 _SMOOTH = 1 - 1e-6  # keeps the ends of the pixel range at a finite w (authors' code)
 _FIRST, _SECOND, _TINY = 0.9, 0.999, 1e-8  # Adam's memories of gradients and their squares; its ε
-_STALLED = 0.9999  # a round ends if a tenth of its steps leaves the least loss above this share of what it was,
+_STALLED = 0.9999  # a round may end if a tenth of its steps leaves the least loss above this share of what it was,
 _PATIENCE = 30  # but no fewer steps: Adam's first ones go too far, and the loss rises before it falls
 _NOTHING = 1e-4  # of c: a loss with nothing left to gain (authors' code)
 _NO_LIMIT = 1e10  # a c that has not succeeded yet
@@ -75,6 +75,10 @@ class CarliniWagner(MinimumNorm):
     def next_round(self, state: State, ended: torch.Tensor) -> torch.Tensor:
         """For those whose round ended: the next c. bool [m]: which of them were at their last."""
 
+    def may_end(self, state: State) -> torch.Tensor:
+        """bool [m]: whose round may end before its last step."""
+        return torch.ones_like(state["found"])
+
     def rate(self, step: torch.Tensor) -> torch.Tensor | float:
         """Adam's learning rate at each example's step of its round."""
         return self.learning_rate
@@ -91,12 +95,12 @@ class CarliniWagner(MinimumNorm):
         state |= {"step": step, "mean": mean, "square": square, "w": state["w"] - rate * mean / (root + _TINY)}
 
     def _ended(self, state: State, loss: torch.Tensor) -> torch.Tensor:
-        """Whose round is over: all steps are done, or the last tenth of them gained nothing."""
+        """Whose round is over: all steps are done, or the last tenth of them gained nothing and may end it."""
         least = state["least"].minimum(loss)
         look = (state["step"] - 1) % max(_PATIENCE, self.max_iter // 10) == 0
         stalled = look & (least > _STALLED * state["least_before"])
         state |= {"least": least, "least_before": torch.where(look, least, state["least_before"])}
-        return stalled | (state["step"] == self.max_iter)
+        return (stalled & self.may_end(state)) | (state["step"] == self.max_iter)
 
     def _begin_round(self, state: State, ended: torch.Tensor) -> None:
         wide = columns(ended, state["origin"])
@@ -151,6 +155,11 @@ class CarliniWagnerL2(CarliniWagner):
     def look(self, state: State, points: torch.Tensor, reached: torch.Tensor) -> None:
         self.offer(state, points, reached)
         state["found"] = state["found"] | reached
+
+    def may_end(self, state: State) -> torch.Tensor:
+        """Only one that has found something: a pixel of exactly 0 or 1 lies where tanh is flat, and the first steps
+        away from there gain next to nothing."""
+        return state["found"]
 
     def next_round(self, state: State, ended: torch.Tensor) -> torch.Tensor:
         c, found = state["c"], state["found"]
@@ -222,6 +231,10 @@ class CarliniWagnerLInf(CarliniWagner):
     def penalty(self, state: State, delta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         excess = (delta.abs() - columns(state["limit"], delta)).clamp_min(0)
         return excess.flatten(1).sum(1), delta.sign() * (excess > 0)
+
+    def may_end(self, state: State) -> torch.Tensor:
+        """bool [m]: whose round may end before its last step."""
+        return torch.ones_like(state["found"])
 
     def rate(self, step: torch.Tensor) -> torch.Tensor | float:
         return self.learning_rate * (1 - 0.95 * step / self.max_iter)

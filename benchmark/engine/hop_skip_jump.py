@@ -21,6 +21,8 @@ _FIRST_RADIUS = 0.1  # pixels: of the first random points around; later a share 
 _CELLS = (1, 2, 4, 8)  # pixels to a side of the starts' noise: robust networks take fine noise for one class
 _HALVINGS = 30  # of a jump, before it is given up
 _TINY = 1e-12
+_FINEST = 1e-6  # pixels: where a bisection ends at the latest; below it, which side a point is on is rounding's to say
+_BEYOND = 1e-4  # of the distance: how far beyond the boundary an example is given back
 _START = 2**40  # the starts' runs, beyond those of any step
 
 
@@ -85,7 +87,23 @@ class HopSkipJump(Attack):
             length = self._length(point - origin)
             best = torch.where(columns(length < distance, point), point, best)
             distance = length.minimum(distance)
-        images[rows.to(images.device)] = best.to(images.device)
+        images[rows.to(images.device)] = self._beyond(origin, best, label).to(images.device)
+
+    def _beyond(self, origin: torch.Tensor, point: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        """The points, a little farther out where they are still broken there.
+
+        On the boundary itself, a judge with other images in its batch may round the other way, and would call the
+        example robust at every ε.
+        """
+        wide = columns(_BEYOND * self._length(point - origin) + _FINEST, point)
+        delta = point - origin
+        farther = (point + wide * (delta.sign() if self._norm.name == "inf" else delta / self._apart(delta))).clamp(
+            0, 1
+        )
+        return torch.where(columns(self._broken(farther, label), point), farther, point)
+
+    def _apart(self, delta: torch.Tensor) -> torch.Tensor:
+        return columns(self._length(delta).clamp_min(_TINY), delta)
 
     def _starts(
         self, origin: torch.Tensor, label: torch.Tensor, stream: torch.Tensor
@@ -164,7 +182,10 @@ class HopSkipJump(Attack):
         far = self._length(broken - origin) if norm == "inf" else torch.ones(len(broken), device=broken.device)
         near = torch.zeros_like(far)
         found = broken
+        finest = _FINEST if norm == "inf" else _FINEST / self._length(broken - origin).clamp_min(_TINY)
         for _ in range(math.ceil(math.log2(size ** (2 if norm == "inf" else 1.5) / self.gamma))):
+            if bool((far - near <= finest).all()):
+                break
             middle = (near + far) / 2
             wide, delta = columns(middle, origin), broken - origin
             tried = origin + (delta.clamp(-wide, wide) if norm == "inf" else wide * delta)
