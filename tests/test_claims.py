@@ -12,7 +12,6 @@ from benchmark.types import Attack
 from benchmark.yaml_nodes import read as read_yaml
 from leaderboard.claims import evaluate
 from leaderboard.evidence import claims_section
-from leaderboard.registration import Registration, register, registered
 from leaderboard.table import build
 from leaderboard.verdict import Verdict
 from tests.synthetic_outcomes import ROWS, N, evidence
@@ -145,33 +144,6 @@ def test_a_suite_holds_its_claims_and_its_delta(tmp_path):
             load(path, Registry())
 
 
-def test_a_fingerprint_changes_with_what_is_said_and_with_what_it_is_said_of(tmp_path):
-    """A claim that keeps its words about rows that are made otherwise was not fixed before those rows were seen."""
-    texts = [
-        SUITE,
-        SUITE.replace("rows: half", "delta: 1, rows: half"),
-        *(
-            SUITE.replace(*change)
-            for change in (
-                ("ratio: 0.5", "ratio: 0.1"),
-                ("epochs: 2", "epochs: 40"),
-                ("steps: 20", "steps: 1"),
-                ("[0, 1, 2]", "[0]"),
-                ("eight_layer_cnn", "resnet_cifar"),
-                ("seeds:", "limit: {train: 500}\nseeds:"),
-            )
-        ),
-    ]
-    found = []
-    for number, text in enumerate(texts):
-        path = tmp_path / f"{number}.yaml"
-        path.write_text(text)
-        found.append(fingerprint(load(path, Registry())))
-    assert len(set(found)) == len(texts)
-    (tmp_path / "other-name.yaml").write_text(SUITE)
-    assert fingerprint(load(tmp_path / "other-name.yaml", Registry())) == found[0]
-
-
 @pytest.mark.parametrize(
     ("by", "word"),
     [("of: parameters, by: 75", "holds"), ("of: MACs, by: 87.5", "holds"), ("of: bytes, by: 76", "fails")],
@@ -289,28 +261,6 @@ def test_a_claim_that_rests_on_a_suspect_row_is_inconclusive(parse):
         assert (found.numbers[0] == why) == (word == "inconclusive") and len(found.numbers) > 1
     text = "\n".join(claims_section(replace(suite(ROWS), claims=(within,)), [figures], None, {}))
     assert "- **holds** (on unverified rows): " in text
-
-
-def test_claims_are_registered_once_as_they_were_first_seen(parse, tmp_path):
-    path = tmp_path / "claims.jsonl"
-    register(path, suite(), 0, 8)
-    assert not path.exists()
-    first, changed = (
-        suite(claims=parse(f"claims: [{{within: {{rows: '*/*', to: dense/*, delta: {delta}}}}}]")) for delta in (2, 9)
-    )
-    other_rows = replace(first, grids=(replace(first.grids[0], compressions=first.grids[0].compressions[::-1]),))
-    register(path, first, 0, 8)
-    register(path, first, 8, 8)
-    register(path, changed, 8, 8)
-    register(path, other_rows, 0, 8)  # of other networks, none of which has been judged: but others have been
-    assert registered(path, first) == Registration(0, 8, 0)
-    assert registered(path, changed) == Registration(8, 8, 1)
-    assert registered(path, other_rows) == Registration(0, 8, 2)
-    assert len(path.read_text().splitlines()) == 3
-    (figures,) = build(first, every(first)).figures
-    text = "\n".join(claims_section(other_rows, [figures], registered(path, other_rows), {}))
-    assert "Fixed when 0 of 8 cells had been judged, and after 2 other versions of them, or of their rows" in text
-    assert "other version" not in "\n".join(claims_section(first, [figures], registered(path, first), {}))
 
 
 def test_figures_name_the_attack_that_decided_a_union():
