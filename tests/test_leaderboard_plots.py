@@ -1,11 +1,9 @@
 """Pictures: their numbers against the records', by hand; the files they become."""
 
-import re
-import statistics
 from xml.etree import ElementTree
 
 from benchmark.types import Attack, Recipe, Source, Training
-from leaderboard import canvas, draw, pictures
+from leaderboard import draw, pictures
 from leaderboard.match import place
 from leaderboard.plots import CLEAN, Fronts, Lines, plots, transfers
 from leaderboard.table import build
@@ -125,16 +123,3 @@ def test_without_matplotlib_the_page_says_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setattr(draw, "find_spec", lambda name: None)
     board = build(suite(), every(suite()))
     assert pictures.pictures(board, [], tmp_path) is None and not list(tmp_path.iterdir())
-
-
-def contrast(colour: str) -> float:
-    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return 1.05 / (0.05 + sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True)))
-
-
-def test_lines_are_told_apart_without_colour():
-    looks = [canvas.look(place) for place in range(len(canvas.COLOURS))]
-    assert len({look["marker"] for look in looks}) == len(looks) == len({look["color"] for look in looks})
-    assert statistics.median(map(contrast, canvas.COLOURS)) > 3 and min(map(contrast, canvas.COLOURS)) > 2
-    assert all(re.fullmatch("#[0-9A-F]{6}", colour) for colour in canvas.COLOURS)
