@@ -104,7 +104,8 @@ def accuracy(correct: Sequence[int], n: int, level: float = LEVEL) -> Interval:
     squared = Error((spread, images(shares, n))).critical(level) ** 2
     a, b, c = 1 + squared / n, mean + squared / (2 * n), mean**2 - squared * spread.variance
     root = math.sqrt(max(0.0, b * b - a * c))
-    return Interval(max(0.0, (b - root) / a), min(1.0, (b + root) / a))
+    low, high = max(0.0, (b - root) / a), min(1.0, (b + root) / a)
+    return Interval(min(low, mean), max(high, mean))  # rounding leaves a mean of 0 or 1 outside
 
 
 def holm(p: Sequence[float]) -> list[float]:

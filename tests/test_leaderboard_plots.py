@@ -2,9 +2,11 @@
 
 from xml.etree import ElementTree
 
+import pytest
+
 from benchmark.types import Attack, Recipe, Source, Training
 from leaderboard import draw, pictures
-from leaderboard.match import place
+from leaderboard.match import place, places
 from leaderboard.plots import CLEAN, Fronts, Lines, plots, transfers
 from leaderboard.table import build
 from tests.hostile import NAMES, hostile_suite
@@ -123,3 +125,12 @@ def test_without_matplotlib_the_page_says_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setattr(draw, "find_spec", lambda name: None)
     board = build(suite(), every(suite()))
     assert pictures.pictures(board, [], tmp_path) is None and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("n", "right"), [(10, 10), (10, 0)])
+def test_a_row_that_is_perfect_or_hopeless_is_drawn(tmp_path, n, right):
+    """Its interval ends at its mean, and by rounding a little before it."""
+    of = suite(seeds=(0,))
+    bits = "1" * right + "0" * (n - right)
+    board = build(of, [record(of, cell, bits, bits) for own in of.grids for cell in places(of, own)])
+    assert pictures.pictures(board, [], tmp_path)

@@ -63,6 +63,13 @@ def test_a_p_value_is_that_of_the_interval_that_just_reaches_the_null(sources):
     assert error.p(1e9) < 1e-6
 
 
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_an_interval_holds_its_mean_where_all_are_right_or_all_wrong(seeds):
+    for n in range(1, 2001):
+        none, every = accuracy([0] * seeds, n), accuracy([n] * seeds, n)
+        assert none.low == 0 < none.high < 1 and 0 < every.low < 1 == every.high, n
+
+
 @pytest.mark.parametrize("p", [[], [0.04], [0.01, 0.04, 0.03, 0.005], [0.5, 0.5, 1.0], [1e-9, 0.02, 0.02]])
 def test_holm(p):
     assert holm(p) == pytest.approx(list(multipletests(p, method="holm")[1]) if p else [])
