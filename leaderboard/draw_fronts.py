@@ -14,6 +14,7 @@ SOUND, OPEN = ({"color": "#777777", "linewidth": 1, "linestyle": style} for styl
 LEADS = {"markersize": 7.5, "markeredgecolor": "#000000", "zorder": 4}
 STANDS = {"markersize": 7.5, "markerfacecolor": "white", "markeredgewidth": 1.8, "zorder": 4}
 BEHIND = {"markersize": 4, "markeredgewidth": 0, "alpha": 0.45, "zorder": 3}
+NAMED = 16  # names that a panel has room for
 FEW_DECADES = 5  # a logarithmic axis over less has too few round numbers to label
 NAUGHT = 0.6  # how far 0 stands from the smallest cost on a logarithmic axis, in decades
 BREAK = {"marker": [(-0.5, -1), (0.5, 1)], "markersize": 8, "color": "#000000"}  # of an axis, between 0 and the rest
@@ -93,8 +94,11 @@ def _costs(axes: Any, panel: Front) -> None:
 
 
 def _names(axes: Any, panel: Front) -> None:
-    """The name of every point of a front, where it hides no other."""
-    points = _ahead(panel)
+    """The name of every point of a front, where it hides no other; of a long one, of some along it."""
+    ahead = _ahead(panel)
+    points = _along(ahead, NAMED)
+    if len(points) < len(ahead):
+        axes.set_xlabel("; ".join(filter(None, (panel.note, f"{len(points)} of the {len(ahead)} in front are named"))))
     places = {point: _printed(axes, point.x, point.y) for point in panel.points}
     corners = axes.bbox.get_points() * 72 / axes.figure.dpi
     names = [printable(point.name) for point in points]
@@ -110,6 +114,13 @@ def _names(axes: Any, panel: Front) -> None:
             parse_math=False, arrowprops=line if far else None, annotation_clip=False,
         )  # fmt: skip
         made.set_in_layout(False)
+
+
+def _along(points: Sequence[Point], most: int) -> list[Point]:
+    """At most so many of them, evenly from the first to the last."""
+    if len(points) <= most:
+        return list(points)
+    return [points[round(place * (len(points) - 1) / (most - 1))] for place in range(most)]
 
 
 def _stairs(front: Sequence[Spot]) -> Iterator[Spot]:

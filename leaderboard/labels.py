@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 Spot = tuple[float, float]  # in points (1/72 inch), upwards
 Box = tuple[float, float, float, float]  # left, bottom, right, top
 
@@ -21,8 +23,7 @@ def arrange(
 
     points: of each name; others: more points that should be seen; lines: places on lines.
     """
-    marks = [_around(spot, MARK) for spot in (*points, *others)]
-    thin = [_around(spot, 0.5) for spot in lines]
+    marks, thin = (_around(spots, half) for spots, half in (((*points, *others), MARK), (tuple(lines), 0.5)))
     placed: list[Box] = []
     for name, at in zip(names, points, strict=True):
         tried = [_beside(*at, LETTER * len(name), ring, way) for ring in RINGS for way in range(WAYS)]
@@ -30,8 +31,7 @@ def arrange(
         def hides(box: Box, at: Spot = at) -> tuple[float, int, bool, float]:
             cut = sum(overlap(box, other) for other in placed) + _outside(box, inside)
             strange = sum(_away(box, other) < _away(box, at) for other in points)  # whose name it might be as well
-            hidden = strange + sum(overlap(box, mark) > 0 for mark in marks)
-            return cut, hidden, any(overlap(box, mark) > 0 for mark in thin), _away(box, at)
+            return cut, strange + _hidden(box, marks), _hidden(box, thin) > 0, _away(box, at)
 
         placed.append(min(tried, key=hides))
     return placed
@@ -52,8 +52,16 @@ def _away(box: Box, spot: Spot) -> float:
     return math.dist(spot, nearest(box, spot))
 
 
-def _around(spot: Spot, half: float) -> Box:
-    return spot[0] - half, spot[1] - half, spot[0] + half, spot[1] + half
+def _around(spots: Sequence[Spot], half: float) -> np.ndarray:
+    """float [n, 4]: a box around each of them."""
+    places = np.array(spots, dtype=float).reshape(-1, 2)
+    return np.hstack([places - half, places + half])
+
+
+def _hidden(box: Box, others: np.ndarray) -> int:
+    """How many boxes share an area with this one."""
+    apart = (others[:, 0] >= box[2]) | (others[:, 1] >= box[3]) | (others[:, 2] <= box[0]) | (others[:, 3] <= box[1])
+    return int((~apart).sum())
 
 
 def _beside(x: float, y: float, width: float, ring: float, way: int) -> Box:

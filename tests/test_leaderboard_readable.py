@@ -196,3 +196,12 @@ def test_lines_are_told_apart_without_colour():
     assert len({tuple(map(str, look.values())) for look in many}) == len(many)
     assert statistics.median(map(contrast, canvas.COLOURS)) > 3 and min(map(contrast, canvas.COLOURS)) > 2
     assert all(re.fullmatch("#[0-9A-F]{6}", colour) for colour in canvas.COLOURS)
+
+
+def test_a_long_front_has_some_names_and_says_so():
+    points = tuple(Point(f"row {place}", "plain", 10.0 + place, 5 + place / 10, False, True) for place in range(400))
+    made = draw.painted(Fronts("Fronts", ("plain",), (Front("MACs", "", points),)))
+    (axes,) = made.axes
+    named = [text.get_text() for text in axes.texts]
+    assert len(named) == 16 and {"row 0", "row 399"} <= set(named)
+    assert "16 of the 400 in front are named" in axes.get_xlabel()
