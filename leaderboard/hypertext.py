@@ -15,13 +15,18 @@ MARKS = (
     (re.compile(r"\*\*(.+?)\*\*"), r"<b>\1</b>"),
     (re.compile(r"(?<!\w)\*(.+?)\*(?!\w)"), r"<i>\1</i>"),
 )
+TAG = re.compile(r"<[^>]*>")
 SUMMARY = re.compile(r"<details><summary>(.*)</summary>")
 
 
-def hypertext(blocks: Iterable[str]) -> str:
-    """HTML of Markdown blocks; pictures are left out."""
-    parts = "\n\n".join(blocks).split("\n\n")
-    return "\n".join(made for part in parts if (made := _block(part)))
+def hypertext(blocks: Iterable[str], label: str = "") -> str:
+    """HTML of Markdown blocks; pictures are left out. `label`: what tables are of, until a heading says so."""
+    made = []
+    for part in "\n\n".join(blocks).split("\n\n"):
+        if part.startswith("#"):
+            label = part.partition(" ")[2]
+        made.append(_table(part.split("\n"), label) if part.startswith("|") else _block(part))
+    return "\n".join(filter(None, made))
 
 
 def inline(text: str) -> str:
@@ -45,26 +50,34 @@ def _block(part: str) -> str:
     if part.startswith("#"):
         marks, _, title = part.partition(" ")
         return f"<h{len(marks)}>{inline(title)}</h{len(marks)}>"
-    if part.startswith("|"):
-        return _table(part.split("\n"))
     if part.startswith("- "):
         return _list(part.split("\n"))
     lines = map(inline, part.split("  \n"))
     return f"<p>{'<br>'.join(lines)}</p>"
 
 
-def _table(lines: list[str]) -> str:
+def _table(lines: list[str], label: str) -> str:
+    """In an area that scrolls, by keyboard too. The first column of text names the row."""
     heads, sides, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
     right = [side.endswith(":") for side in sides]
+    named = right.index(False) if False in right else None
 
-    def row(cells: list[str], tag: str) -> str:
-        made = (
-            f"<{tag}{' class=n' if end else ''}>{inline(cell)}</{tag}>" for cell, end in zip(cells, right, strict=True)
-        )
-        return f"<tr>{''.join(made)}</tr>"
+    def cell(text: str, tag: str, end: bool) -> str:
+        return f"<{tag}{' class=n' if end else ''}>{inline(text)}</{tag[:2]}>"
 
-    body = "\n".join(row(cells, "td") for cells in rows)
-    return f"<div class=scroll><table><thead>{row(heads, 'th')}</thead><tbody>\n{body}\n</tbody></table></div>"
+    def row(cells: list[str]) -> str:
+        tags = ["th scope=row" if at == named else "td" for at in range(len(right))]
+        return f"<tr>{''.join(cell(*one) for one in zip(cells, tags, right, strict=True))}</tr>"
+
+    head = "".join(cell(text, "th scope=col", end) for text, end in zip(heads, right, strict=True))
+    body = "\n".join(map(row, rows))
+    area = f'<div class=scroll tabindex=0 role=region aria-label="{_plain(label)}">'
+    return f"{area}<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
+
+
+def _plain(text: str) -> str:
+    """One line for an attribute, without marks; what is no mark of ours has been escaped, quotes too."""
+    return TAG.sub("", inline(text))
 
 
 def _list(lines: list[str]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from leaderboard.efficiency import costs
+from leaderboard.efficiency import Cost, costs
 from leaderboard.efficiency_page import amount, of_dense
 from leaderboard.estimate import Estimate
 from leaderboard.figures import CLEAN, Figures
@@ -12,9 +12,11 @@ from leaderboard.recipes import crafted, described, steps
 from leaderboard.significance import Significance, headlines
 from leaderboard.table import Board, Column, Row, Table
 from leaderboard.text import MISSING, NORM, at, between, epsilon, of_seeds, printable, title
+from leaderboard.verdict import SOUND, SUSPECT, UNVERIFIED
 from leaderboard.wording import decided
 
-TEXT, SHARE, NUMBER = "text", "share", "number"
+RANK, NAME, TEXT, SHARE, NUMBER = "rank", "name", "text", "share", "number"  # kinds of columns
+STANDING = (SOUND, UNVERIFIED, SUSPECT)  # from above, however rows are sorted
 
 Lines = Iterable[Mapping[str, Any]]
 
@@ -26,32 +28,17 @@ def key_of(row: tuple[str, str]) -> str:
 
 def grid_data(board: Board, table: Table, figures: Figures, found: Significance, measurements: Lines) -> dict[str, Any]:
     """What board.js takes."""
-    shares: list[Column | None] = [None, *table.unions]
     known = costs(table, measurements)
-    names = ["Clean accuracy", *(title(board.suite, table, column) for column in table.unions)]
-    columns = [{"name": name, "kind": TEXT} for name in ("Compression", "Training")]
-    columns += [{"name": printable(name), "kind": SHARE} for name in names]
-    columns += [
-        {"name": printable(f"Worst class @ {at(board.suite, table, one)}"), "kind": NUMBER} for one in table.middles
-    ]
-    columns += [{"name": "Verdict", "kind": TEXT}] + [{"name": cost.name, "kind": NUMBER} for cost in known]
+    ranked = any(map(table.ranks, table.rows))
+    columns = [{"name": "Rank", "kind": RANK}] * ranked + _columns(board, table, known)
     rows = []
-    for row in table.ordered:
-        cells = [_text(row.compression) | ({"between": row.control} if row.control else {}), _text(row.training)]
-        for column in shares:
-            estimate = row.clean if column is None else row.accuracy[column]
-            said = [*_seeds(estimate), *_beside(figures, found, row, column), f"Verdict: {printable(str(row.verdict))}"]
-            leads = found.leads(table.grid.name, row.name, column)
-            cells.append(_share(estimate) | {"tip": "\n".join(said)} | ({"leads": True} if leads else {}))
-        cells += [_share(row.worst[column]) for column in table.middles]
-        cells += [_verdict(row)]
-        for cost in known:
-            small = {"between": share} if (share := of_dense(table, cost, row)) else {}
-            cells.append({"text": amount(cost, row), "value": cost.of.get(row.name)} | small)
+    for place, row in enumerate(table.ordered, start=1):
+        rank = [{"text": str(place), "value": place} if table.ranks(row) else _text(MISSING)] * ranked
         rows.append(
             {
                 "key": key_of(row.name),
-                "cells": cells,
+                "standing": STANDING.index(row.verdict.word),
+                "cells": rank + _cells(table, figures, found, known, row),
                 "recipe": _recipe(table, row),
                 "attacks": _attacks(board, table, row),
                 "curves": _curves(board, table, row),
@@ -61,9 +48,46 @@ def grid_data(board: Board, table: Table, figures: Figures, found: Significance,
         )
     filters = [
         {"column": place, "names": list(dict.fromkeys(row["cells"][place]["text"] for row in rows))}
-        for place in (0, 1, len(columns) - len(known) - 1)
+        for place, column in enumerate(columns)
+        if column["kind"] in (NAME, TEXT)
     ]
-    return {"name": table.grid.name, "columns": columns, "rows": rows, "filters": filters}
+    names = {"name": table.grid.name, "title": printable(table.grid.name)}
+    note = printable(_note(board, table, ranked))
+    return names | {"note": note, "columns": columns, "rows": rows, "filters": filters}
+
+
+def _note(board: Board, table: Table, ranked: bool) -> str:
+    by = f"Ranks are by {title(board.suite, table, table.middles[0])}, of sound rows alone." if ranked else ""
+    return (
+        f"{by or 'No row is ranked.'} Sorted by any column, sound rows stay above unverified ones, and those above "
+        "suspect ones."
+    )
+
+
+def _columns(board: Board, table: Table, known: Iterable[Cost]) -> list[dict[str, str]]:
+    """Heads, and how each is sorted and aligned; `_cells` goes by the same order."""
+    shares = ["Clean accuracy", *(title(board.suite, table, union) for union in table.unions)]
+    worst = [f"Worst class @ {at(board.suite, table, union)}" for union in table.middles]
+    kinds = {NAME: ["Compression", "Training"], SHARE: shares, NUMBER: worst, TEXT: ["Verdict"]}
+    columns = [{"name": printable(name), "kind": kind} for kind, names in kinds.items() for name in names]
+    return columns + [{"name": cost.name, "kind": NUMBER} for cost in known]
+
+
+def _cells(
+    table: Table, figures: Figures, found: Significance, known: Iterable[Cost], row: Row
+) -> list[dict[str, Any]]:
+    cells = [_text(row.compression) | ({"between": row.control} if row.control else {}), _text(row.training)]
+    for column in (None, *table.unions):
+        estimate = row.clean if column is None else row.accuracy[column]
+        said = [*_seeds(estimate), *_beside(figures, found, row, column), f"Verdict: {printable(str(row.verdict))}"]
+        leads = found.leads(table.grid.name, row.name, column)
+        cells.append(_share(estimate) | {"tip": "\n".join(said)} | ({"leads": True} if leads else {}))
+    cells += [_share(row.worst[column]) for column in table.middles]
+    cells.append(_verdict(row))
+    for cost in known:
+        small = {"between": share} if (share := of_dense(table, cost, row)) else {}
+        cells.append({"text": amount(cost, row), "value": cost.of.get(row.name)} | small)
+    return cells
 
 
 def _text(text: str) -> dict[str, Any]:

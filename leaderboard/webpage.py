@@ -1,6 +1,6 @@
 """leaderboard.html: the board as one file that needs no network, to sort, to filter and to look into.
 
-The tables are data (JSON) that `page/board.js` shows; what it shows is text to the browser, never markup. Without
+The tables are data (JSON) that the scripts of `page` show; what they show is text to the browser, never markup. Without
 scripts a plain table stands in for each. Everything else is the Markdown page's own sections. `<` is written as an
 escape inside the data, so that nothing ends the script, and the page's content policy runs no other script than ours.
 """
@@ -22,13 +22,15 @@ from leaderboard.match import place
 from leaderboard.pictures import MISSING as NO_PICTURES
 from leaderboard.pictures import Picture
 from leaderboard.recipes import recipes
+from leaderboard.registration import Registration
 from leaderboard.static_table import static_table
 from leaderboard.table import Board, Table
-from leaderboard.text import printable
+from leaderboard.text import escape, printable
 from leaderboard.transfer_page import transfer_section
 from leaderboard.web_rows import grid_data, key_of
 
 PARTS = Path(__file__).parent / "page"
+SCRIPTS = ("elements.js", "tip.js", "details.js", "board.js")  # one script, in this order
 
 Lines = Iterable[Mapping[str, Any]]
 
@@ -37,7 +39,7 @@ def document(
     board: Board,
     measurements: Lines,
     holes: Lines,
-    registered: Mapping[str, int] | None,
+    registered: Registration | None,
     pictures: Mapping[str | None, Sequence[Picture]] | None,
     examples: Lines,
     out: Path,
@@ -50,11 +52,11 @@ def document(
         below = markdown.beside(board, table, figures, found) + markdown.costs(board, table, figures, measurements)
         drawn = [_picture(one, out) for one in (pictures or {}).get(table.grid.name, ())]
         sections += ["<section>", hypertext(markdown.facts(board, table)), _grid(board, table, number)]
-        sections += [hypertext(below), *drawn, hypertext([recipes(table)]), "</section>"]
+        sections += [hypertext(below, escape(table.grid.name)), *drawn, hypertext([recipes(table)]), "</section>"]
     sections.append(hypertext(transfer_section(board.transfers)))
     sections += [_picture(one, out) for one in (pictures or {}).get(None, ())]
     rest = [NO_PICTURES] * (pictures is None) + markdown.rest(board, measurements, holes, registered)
-    script = _part("board.js")
+    script = "\n".join(map(_part, SCRIPTS))
     data = canonical({"grids": grids, "examples": _examples(board, examples)})
     return Template(_part("page.html")).substitute(
         title=quoted(printable(board.suite.name)),
@@ -71,7 +73,8 @@ def document(
 def _grid(board: Board, table: Table, number: int) -> str:
     """Where board.js puts the grid's table; who runs no scripts sees a plain one."""
     plain = hypertext(
-        ["Without scripts, a table to read; leaderboard.md has every column.", static_table(board, table)]
+        ["Without scripts, a table to read; leaderboard.md has every column.", static_table(board, table)],
+        escape(table.grid.name),
     )
     return f'<div id="grid-{number}"><noscript>\n{plain}\n</noscript></div>'
 

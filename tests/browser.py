@@ -14,7 +14,8 @@ from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome-headless-shell")
 OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--no-first-run", "--mute-audio")
-KEYS = {"Enter": ("\r", 13), " ": (" ", 32), "ArrowDown": (None, 40), "ArrowUp": (None, 38), "End": (None, 35)}
+KEYS = {"Enter": ("\r", 13), " ": (" ", 32), "Tab": (None, 9), "Escape": (None, 27), "End": (None, 35)}
+KEYS |= {"ArrowLeft": (None, 37), "ArrowUp": (None, 38), "ArrowRight": (None, 39), "ArrowDown": (None, 40)}
 
 
 def found() -> str | None:
@@ -82,9 +83,16 @@ class Page:
         self._ask("Input.dispatchKeyEvent", type="keyUp", **common)
 
     def hover(self, selector: str) -> None:
-        box = self.run(f"JSON.stringify(document.querySelector({selector!r}).getBoundingClientRect())")
-        box = json.loads(box)
-        self._ask("Input.dispatchMouseEvent", type="mouseMoved", x=box["x"] + 5, y=box["y"] + 5)
+        self._point("mouseMoved", self._corner(selector))
+
+    def click(self, selector: str) -> None:
+        self.drag(selector, 0)
+
+    def drag(self, selector: str, across: int) -> None:
+        """Press the mouse's button in an element's corner, and let it go so many pixels to the right."""
+        x, y = self._corner(selector)
+        for kind, to in (("mousePressed", x), ("mouseMoved", x + across), ("mouseReleased", x + across)):
+            self._point(kind, (to, y), button="left", buttons=1, clickCount=1)
 
     def scripts(self, run: bool) -> None:
         """Whether pages that are opened from now on run their scripts."""
@@ -95,15 +103,31 @@ class Page:
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self._ask("Emulation.setEmulatedMedia", media=media, features=features)
 
+    def resize(self, width: int, height: int) -> None:
+        """The window, from now on, whatever pages are opened."""
+        self._ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
     def picture(self, path: Path) -> None:
         """The window as PNG."""
         path.write_bytes(base64.b64decode(self._ask("Page.captureScreenshot")["data"]))
+
+    def paper(self, path: Path) -> None:
+        """The page printed, as PDF."""
+        path.write_bytes(base64.b64decode(self._ask("Page.printToPDF", printBackground=False)["data"]))
 
     def close(self) -> None:
         self._ask("Browser.close")
         self._process.wait(20)
         self._out.close()
         self._in.close()
+
+    def _corner(self, selector: str) -> tuple[float, float]:
+        box = self.run(f"JSON.stringify(document.querySelector({selector!r}).getBoundingClientRect())")
+        box = json.loads(box)
+        return box["x"] + 5, box["y"] + 5
+
+    def _point(self, kind: str, at: tuple[float, float], **more: Any) -> None:
+        self._ask("Input.dispatchMouseEvent", type=kind, x=at[0], y=at[1], **more)
 
     def _ask(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._number += 1

@@ -61,14 +61,14 @@ def test_the_pages_data(made):
         assert len(grid["rows"]) == 8
         for row in grid["rows"]:
             name, cells = (grid["name"], *row["key"].split("\n")), dict(zip(heads, row["cells"], strict=True))
-            expected = figures(of, name)
-            for head, cell in zip(expected, row["cells"][2:5], strict=True):
+            expected, shares = figures(of, name), row["cells"][heads.index("Training") + 1 :][:3]
+            for head, cell in zip(expected, shares, strict=True):
                 assert f"{cell['text']} {cell['between']}".replace("\u00a0", " ") == expected[head]
                 assert f"{cell['value']:.1f}" == cell["text"]
             if name[1] != "dense":
                 dense = (name[0], "dense", name[2])
-                assert f"Δ to dense: {difference(of.clean(dense), of.clean(name)).text()} " in row["cells"][2]["tip"]
-                assert f"Δ to dense: {difference(of.union(dense), of.union(name)).text()} " in row["cells"][3]["tip"]
+                assert f"Δ to dense: {difference(of.clean(dense), of.clean(name)).text()} " in shares[0]["tip"]
+                assert f"Δ to dense: {difference(of.union(dense), of.union(name)).text()} " in shares[1]["tip"]
             assert cells["Worst class @ 0.05"]["value"] == pytest.approx(100 * worst_class(of, name), abs=5e-4)
             line = of.networks(name)[0][0]
             for head, size in SIZES.items():

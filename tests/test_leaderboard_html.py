@@ -24,6 +24,17 @@ def page(of, lines, **more) -> str:
     return document(build(of, lines), **given | more)
 
 
+def judged(of, lines, words) -> str:
+    """The page if the rows had these verdicts."""
+    board = build(of, lines)
+    rows = [
+        replace(row, verdict=Verdict(word, () if word == "sound" else ("why",)))
+        for row, word in zip(board.tables[0].rows, words, strict=True)
+    ]
+    given = {"measurements": [], "holes": [], "registered": None, "pictures": None, "examples": [], "out": None}
+    return document(replace(board, tables=(replace(board.tables[0], rows=tuple(rows)),)), **given)
+
+
 def data(text: str) -> dict:
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)[1])
 
@@ -108,12 +119,7 @@ class Static(Tags):
 
 def test_without_scripts_there_is_a_plain_table():
     of = suite()
-    board = build(of, every(of))
-    rows = tuple(
-        replace(row, verdict=Verdict("sound")) if row.compression == "dense" else row for row in board.tables[0].rows
-    )
-    given = {"measurements": [], "holes": [], "registered": None, "pictures": None, "examples": [], "out": None}
-    text = document(replace(board, tables=(replace(board.tables[0], rows=rows),)), **given)
+    text = judged(of, every(of), ["sound", "sound", "unverified", "unverified"])
     heads, *lines = Static(text).rows
     assert heads[:3] == ["Rank", "Row", "Clean accuracy"] and heads[-2:] == ["95 % interval", "Verdict"]
     mean, interval = shown(6, 6).split(" ", 1)
@@ -123,7 +129,7 @@ def test_without_scripts_there_is_a_plain_table():
         ["—", "prune-50 / plain"],
         ["—", "prune-50 / tuned"],
     ]
-    assert lines[-1][-1] == "unverified (verify: none)"
+    assert lines[-1][-1] == "unverified (why)"
 
 
 def test_a_name_in_the_plain_table_is_text():
@@ -142,7 +148,8 @@ def test_our_markdown_becomes_tags():
     text = hypertext([*blocks, "<details><summary>s</summary>\n\nin\n\n</details>", "```sh\na <b>\n```", "![x](y)"])
     assert "<h1>t</h1>" in text and "<p>a <b>b</b> <i>c</i> <code>d</code> 2 * 3</p>" in text
     assert "<ul><li>x</li><li>y<ul><li>z</li></ul></li></ul>" in text
-    assert "<td>p</td><td class=n>1<sup>2</sup></td>" in text and "<th class=n>n</th>" in text
+    assert "<th scope=row>p</th><td class=n>1<sup>2</sup></td>" in text and "<th scope=col class=n>n</th>" in text
+    assert '<div class=scroll tabindex=0 role=region aria-label="t">' in text
     assert "<details><summary>s</summary>\n<p>in</p>\n</details>" in text
     assert "<pre><code>a &lt;b&gt;</code></pre>" in text and "<img" not in text
 
@@ -153,6 +160,16 @@ def test_a_name_goes_through_markdown_and_html_unchanged(name):
 
     made = inline(escape(name))
     assert "<" not in made and unescape(made) == printable(name)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "'\"&"])
+def test_a_tables_label_is_its_heading_and_nothing_else(name):
+    table = "| n | h | m |\n|--:|:--|:--|\n| 1 | p | q |"
+    tags = Tags(hypertext([table, f"## {escape(name)}", table], "before")).tags
+    assert [attributes.get("aria-label") for tag, attributes in tags if tag == "div"] == ["before", printable(name)]
+    heads = [attributes["scope"] for tag, attributes in tags if tag == "th"]
+    assert heads == [*["col"] * 3, "row"] * 2
+    assert {tag for tag, _ in tags} <= {"h2", "div", "table", "thead", "tbody", "tr", "th", "td"}
 
 
 def test_the_page_is_a_pure_function_and_asks_for_nothing(tmp_path):
