@@ -17,7 +17,7 @@ from leaderboard.text import NORM, at
 
 READABLE = 8  # lines of a panel: as many as there are colours that the colour-blind tell apart
 TICKS = 24  # names on an axis
-PANELS = 48  # of lines: with more, the picture is a book
+PANELS = 12  # of lines: a page holds as many
 CELLS = 30  # rows or columns of a matrix
 COLUMNS = 3  # panels side by side
 ALIKE = 1.02  # costs that differ by no more make no picture
