@@ -35,6 +35,8 @@ class Dataset:
     classes: tuple[str, ...]
 
     def __post_init__(self):
+        if len(self.classes) < 2:
+            raise DataError(f"it has {len(self.classes)} class, and there is nothing to tell apart; give two or more")
         for part in ("train", "test"):
             images, labels = getattr(self, f"{part}_images"), getattr(self, f"{part}_labels")
             if images.dtype != torch.uint8 or images.ndim != 4:

@@ -162,12 +162,16 @@ def _execute(
     if any(not store.has(key) for key in wanted.stages):
         from benchmark.execute import local
         from benchmark.execute.progress import Progress
+        from benchmark.stages import network
         from benchmark.stages.workplace import Workplace
 
         with Progress(wanted, store, quiet=options.quiet) as progress:
             place = Workplace(store, registry, device, tuple(options.data), progress.tell)
             where = f"{suite.path}{f' with --limit {options.limit}' if options.limit else ''}"
-            limits.check(_unfinished(suite, wanted, store), where, place.data)
+            unfinished = _unfinished(suite, wanted, store)
+            limits.check(unfinished, where, place.data)
+            place.check(stage.task for key, stage in wanted.stages.items() if not store.has(key))
+            network.check(place, unfinished, str(suite.path))
             outcome = local.run(wanted, place, progress.began, progress.ended)
     for key, stage in wanted.stages.items():
         if store.has(key):

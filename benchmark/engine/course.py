@@ -14,6 +14,7 @@ from benchmark.engine.averaging import Average
 from benchmark.engine.fitting import Fitting
 from benchmark.engine.schedule import Schedule, sgd
 from benchmark.engine.selection import Watch
+from benchmark.errors import StageError
 
 # (pixels [m, c, h, w], labels [m], each example's own number [m], this epoch's seed) → the loss, 0-dimensional
 Step = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, int], torch.Tensor]
@@ -36,6 +37,15 @@ class Course:
     milestones: Sequence[int] = ()
     augment: bool = False
     ema: float = 0.0
+
+    def __post_init__(self):
+        stated, last = list(self.milestones), self.epochs
+        if self.schedule == "step" and not stated:
+            raise StageError("schedule: step has no milestones, the epochs after which the rate falls; name some")
+        if stated and self.schedule != "step":
+            raise StageError(f"milestones {stated} do nothing in a {self.schedule} schedule; give schedule: step")
+        if not all(1 <= milestone <= last for milestone in stated):
+            raise StageError(f"milestones {stated}: each is a number of epochs that have been run, from 1 to {last}")
 
     def run(
         self,

@@ -38,7 +38,6 @@ def run(plan: Plan, place: Workplace, began: Callable[[Stage], None], ended: Cal
     outcome = Outcome()
     keep_pages()
     compute_exactly()
-    place.check(stage.task for stage in plan.stages.values() if not place.store.has(stage.key))
     for stage in plan.stages.values():
         _ensure(stage, plan, place, outcome, began, ended)
     return outcome

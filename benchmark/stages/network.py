@@ -5,6 +5,7 @@ then its weights.
 """
 
 import json
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,10 @@ from safetensors.torch import load_file, save_file
 from benchmark.data import Prepared
 from benchmark.engine.estimator import Classifier
 from benchmark.engine.size import measure
-from benchmark.errors import StageError
+from benchmark.errors import LeanarmorError, RequestError, StageError
 from benchmark.plugins import Registry
 from benchmark.stages.workplace import Workplace, seed_everything
-from benchmark.types import Recipe, Size, canonical
+from benchmark.types import Grid, Recipe, Size, canonical
 
 WEIGHTS = "weights.safetensors"
 
@@ -66,6 +67,25 @@ def fresh(registry: Registry, model: Recipe, data: Prepared, device: str, seed: 
     if "pretrained" in plugin.hooks:
         plugin.load().pretrained(network.module, **deepcopy(model.kwargs))
     return network
+
+
+def check(place: Workplace, grids: Iterable[Grid], where: str) -> None:
+    """RequestError if a grid's model cannot be made for its dataset: before anything trains, not when its turn comes.
+
+    where: the suite that says so.
+    """
+    made = set()
+    for grid in grids:
+        content = canonical([grid.model.described(), grid.dataset.described()])
+        if content in made:
+            continue
+        try:
+            fresh(place.registry, grid.model, place.data(grid.dataset), "cpu", 0)
+        except Exception as error:  # a plugin's own, too
+            own = f"model {grid.model.plugin}: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            reason = str(error) if isinstance(error, LeanarmorError) else own
+            raise RequestError(f"{where}: grid {grid.name}: {reason}") from error
+        made.add(content)
 
 
 def _fresh(
