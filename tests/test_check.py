@@ -116,7 +116,8 @@ def test_a_file_of_ones_own_is_checked_wherever_it_lies(tmp_path, capsys):
     ("arguments", "complaint"),
     [
         (("attack", "pdg"), "did you mean pgd?"),
-        (("attack", "pgd", "--options", "{step: 3}"), "--options: step: unknown parameter"),
+        (("attack", "pgd", "--options", "{step: 3}"), "--options {step: 3}: step: unknown parameter"),
+        (("model", "checkpoint"), "--options {}: model 'checkpoint' needs file: str; give --options '{name: value}'"),
         (("attack", "pgd", "--options", "{steps: 0}"), "steps > 0"),
         (("attack", "square", "--norm", "1"), "--norm 1: attack 'square' does not take it; it takes inf, 2"),
         (("attack", "nowhere/pgd.py"), "nowhere/pgd.py: there is no such file"),

@@ -26,6 +26,7 @@ from benchmark.types import NORMS, Recipe
 from benchmark.yaml_nodes import read
 
 FEWEST = 10  # images that an attack can be judged by at all
+NOTHING = "{}"  # options that nobody has given
 WIDTH = 1 + max(len(name(check)) for checks in CHECKS.values() for check in checks)
 
 
@@ -72,7 +73,9 @@ def recipe_of(registry: Registry, kind: str, plugin: str, options: str, folder: 
     try:
         return Recipes(registry).read(kind, read(path))
     except SuiteError as error:
-        raise RequestError(f"--options: {error.where}: {error.problem}") from None
+        where = f" {error.where}:" if error.where else ""
+        form = "; give --options '{name: value}'" if options == NOTHING else ""
+        raise RequestError(f"--options {options}:{where} {error.problem}{form}") from None
 
 
 def _registry(options: argparse.Namespace) -> tuple[Registry, str]:
@@ -93,7 +96,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmark.check", description="Check that a plugin keeps its contract.")
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("plugin", nargs="?", metavar="NAME_OR_FILE", help="a plugin's name, or its .py file")
-    parser.add_argument("--options", default="{}", metavar="YAML", help="its parameters, as '{steps: 3}'")
+    parser.add_argument("--options", default=NOTHING, metavar="YAML", help="its parameters, as '{steps: 3}'")
     parser.add_argument("--plugins", action="append", default=[], type=Path, metavar="DIR", help="your own plugins")
     parser.add_argument("--data", action="append", default=[], type=Path, metavar="DIR", help="look for data here")
     parser.add_argument("--norm", choices=NORMS, help="of an attack (default: every one that it takes)")

@@ -133,7 +133,7 @@ def reports_finite_numbers(training: TrainingSubject) -> str:
 
 
 def sees_no_test_image(training: TrainingSubject) -> str:
-    """None of the images that went through the network is a test image: it is given none, and fetches none."""
+    """No image that went through the network is, bit for bit, a test image: it is given none, and fetches none."""
     trained = training.trained()
     return require(not trained.test_images, f"{trained.test_images} of {trained.images:,} images were")
 
