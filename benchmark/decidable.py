@@ -73,6 +73,7 @@ def sentence(n: int | None, seeds: int, delta: float, most: bool = False) -> str
     )
     enough = 100 * smallest_delta(sizes[-1], seeds) <= delta
     return (
-        f"{counted} can call two rows the same within ±δ down to δ = {found} (assumed: the rows differ on "
+        f"{counted} can call two rows, compared alone, the same within ±δ down to δ = {found} (a board of many "
+        "comparisons corrects for all of them, and needs more; assumed: the rows differ on "
         f"{100 * DISAGREEMENT:g} % of the images; {whom}{unsure})." + ("" if enough else less)
     )

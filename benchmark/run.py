@@ -168,10 +168,10 @@ def _execute(
         with Progress(wanted, store, quiet=options.quiet) as progress:
             place = Workplace(store, registry, device, tuple(options.data), progress.tell)
             where = f"{suite.path}{f' with --limit {options.limit}' if options.limit else ''}"
-            unfinished = _unfinished(suite, wanted, store)
-            limits.check(unfinished, where, place.data)
-            place.check(stage.task for key, stage in wanted.stages.items() if not store.has(key))
-            network.check(place, unfinished, str(suite.path))
+            limits.check(_unfinished(suite, wanted, store), where, place.data)
+            missing = [stage for key, stage in wanted.stages.items() if not store.has(key)]
+            place.check(stage.task for stage in missing)
+            network.check(place, missing, str(suite.path))
             outcome = local.run(wanted, place, progress.began, progress.ended)
     for key, stage in wanted.stages.items():
         if store.has(key):

@@ -21,22 +21,23 @@ class Registration:
 def register(path: Path, suite: Suite, judged: int, planned: int) -> None:
     """Note, once, how many of a suite's planned cells were judged when its claims were first seen as they are now.
 
-    To be called before a run starts. `path`: JSON Lines, one object of claims (their hash), judged and planned for each
-    version of the suite, the first one first.
+    To be called before a run starts. `path`: JSON Lines, one object of suite (the hash of its claims and rows), judged
+    and planned for each version of the suite, the first one first.
     """
     if suite.claims and registered(path, suite) is None:
-        entry = {"claims": fingerprint(suite), "judged": judged, "planned": planned}
-        save(path, "".join(canonical(line) + "\n" for line in [*_lines(path), entry]))
+        entry = {"suite": fingerprint(suite), "judged": judged, "planned": planned}
+        save(path, (path.read_text("utf-8") if path.exists() else "") + canonical(entry) + "\n")
 
 
 def registered(path: Path, suite: Suite) -> Registration | None:
     """What `register` noted of the suite as it is now."""
     own = fingerprint(suite)
     for earlier, line in enumerate(_lines(path)):
-        if line["claims"] == own:
+        if line["suite"] == own:
             return Registration(line["judged"], line["planned"], earlier)
     return None
 
 
 def _lines(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    return [line for line in map(json.loads, lines) if "suite" in line]  # not those that hashed the claims alone

@@ -40,10 +40,10 @@ def test_claims_are_fixed_and_hashed_before_anything_runs(desk: Desk, monkeypatc
     monkeypatch.setattr("benchmark.execute.local.run", execute)
     assert desk.run(claiming()).status == 130
     suite, _ = desk.plan(claiming())
-    assert seen == [{"claims": fingerprint(suite), "judged": 0, "planned": 2}]
+    assert seen == [{"suite": fingerprint(suite), "judged": 0, "planned": 2}]
 
 
 def test_a_plan_says_what_it_can_decide(desk: Desk):
     ran = desk.run(claiming() | {"limit": {"test": 100}, "seeds": [0, 1, 2]}, "--dry-run")
-    assert "3 seeds can call two rows the same within ±δ down to δ = " in ran.printed
+    assert "3 seeds can call two rows, compared alone, the same within ±δ down to δ = " in ran.printed
     assert "with at most 100 images" in ran.printed  # digits are counted when they are loaded

@@ -90,3 +90,28 @@ def test_no_example_lies_where_rounding_decides(norm):
     made = HopSkipJump(estimator, norm, max_iter=2, init_eval=20, batch_size=64).generate(x, y, seed=0)
     with torch.no_grad():
         assert margin(network(made), y).min() > 1e-5
+
+
+@pytest.mark.parametrize("norm", ["2", "inf"])
+def test_an_examples_way_does_not_hang_on_the_others_of_its_batch(norm):
+    """But for rounding, which a network that computes image by image hardly has: near ones and far ones together."""
+
+    class OneByOne(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = torch.nn.Linear(784, 10).double()
+
+        def forward(self, x):
+            return torch.stack([self.linear(image.flatten().double()) for image in x]).float()
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network, x = OneByOne(), torch.rand(8, 1, 28, 28)
+    with torch.no_grad():
+        y = network(x).argmax(1)
+    attack, index = HopSkipJump(Classifier(network, (1, 28, 28), 10), norm, max_iter=6, init_eval=20), torch.arange(8)
+    whole = attack.generate(x, y, indices=index, seed=0)
+    alone = [attack.generate(x[i : i + 1], y[i : i + 1], indices=index[i : i + 1], seed=0) for i in range(8)]
+    assert torch.allclose(whole, torch.cat(alone), atol=1e-5)
+    lengths = distance(whole, x, norm)
+    assert lengths.max() > 4 * lengths.min() > 0

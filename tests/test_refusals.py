@@ -13,7 +13,7 @@ def refused(desk: Desk, model: dict) -> str:
     ran = desk.run(small(grids=[{"name": "works"}, {"name": "fails", "model": model}]))
     assert ran.status == 2 and not list((desk.folder / "store" / "artifacts").iterdir())
     assert ran.complained.count("\n") == 1 and ran.complained.startswith(f"error: {desk.folder / 'tiny.yaml'}: ")
-    assert "grid fails: model " in ran.complained
+    assert "tiny/fails · standard · seed 0: model " in ran.complained
     return ran.complained
 
 
@@ -45,8 +45,8 @@ def test_one_class_is_nothing_to_tell_apart():
     [
         (5, "step", (), "step has no milestones"),
         (5, "constant", (3,), r"milestones \[3\] do nothing in a constant schedule"),
-        (5, "step", (9,), "from 1 to 5"),
-        (5, "step", (-1, 3), "from 1 to 5"),
+        (5, "step", (5,), "from 1 to 4"),
+        (5, "step", (-1, 3), "from 1 to 4"),
     ],
 )
 def test_milestones_that_do_nothing_are_refused(epochs, schedule, milestones, reason):

@@ -39,6 +39,37 @@ def test_a_fingerprint_changes_with_what_is_said_and_with_what_it_is_said_of(tmp
     assert fingerprint(load(tmp_path / "other-name.yaml", Registry())) == found[0]
 
 
+def test_a_fingerprint_is_of_where_examples_come_from_and_not_of_where_files_lie(tmp_path):
+    weights = "dataset: digits\nmodel: {checkpoint: {file: net.pt, architecture: {vgg: {}}, mean: [0], std: [1]}}"
+    grids = """grids:
+  - {name: main, attacks: {borrowed: {pgd: {steps: 2}, from: {grid: source}}}}
+  - {name: source, model: {resnet_cifar: {width: WIDTH}}}
+"""
+    crossed = SUITE.replace("claims:", f"{grids}claims:").replace("rows: half", "grid: main, rows: half")
+    found = {}
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "net.pt").write_bytes(b"the same weights")
+        for width in ("0.25", "0.5"):
+            path = tmp_path / folder / f"{width}.yaml"
+            path.write_text(crossed.replace("WIDTH", width))
+            found[folder, width] = fingerprint(load(path, Registry()))
+        path.write_text(SUITE.replace("dataset: digits\nmodel: eight_layer_cnn", weights))
+        found[folder, "own"] = fingerprint(load(path, Registry()))
+    (tmp_path / "b" / "net.pt").write_bytes(b"other weights")
+    found["b", "changed"] = fingerprint(load(path, Registry()))
+    assert all(found["a", name] == found["b", name] for name in ("0.25", "0.5", "own"))
+    assert len(set(found.values())) == 4
+
+
+def test_a_register_of_an_older_form_is_kept_and_says_nothing(tmp_path):
+    path, of = tmp_path / "claims.jsonl", suite(claims=(Claim("within", "", "digits", (), (), Measure()),))
+    path.write_text('{"claims":"0123456789ab","judged":0,"planned":8}\n')
+    assert registered(path, of) is None
+    register(path, of, 3, 8)
+    assert registered(path, of) == Registration(3, 8, 0) and len(path.read_text().splitlines()) == 2
+
+
 def test_claims_are_registered_once_as_they_were_first_seen(tmp_path):
     path = tmp_path / "claims.jsonl"
     register(path, suite(), 0, 8)

@@ -121,7 +121,7 @@ def test_a_plan_knows_that_the_spread_of_seeds_is_estimated(seeds):
 
 def test_a_plan_says_what_it_can_decide():
     assert sentence(1000, 1, 3).startswith(
-        "1 seed can call two rows the same within ±δ down to δ = 2.9 points with 1,000"
+        "1 seed can call two rows, compared alone, the same within ±δ down to δ = 2.9 points with 1,000"
     )
     assert "never for the method" in sentence(1000, 2, 3) and "10,000" in sentence(None, 3, 3)
     assert "The suite's δ, 2 points, is less" in sentence(1000, 1, 2) and "is less" not in sentence(1000, 1, 3)

@@ -1,7 +1,5 @@
 """What keeps a row from being sound, or a figure from being compared, although no check has failed."""
 
-import pytest
-
 from benchmark.types import Compression, Training
 from leaderboard.efficiency import costs, relative
 from leaderboard.table import build
@@ -32,18 +30,6 @@ def test_what_was_implied_and_never_audited_certifies_nothing():
     assert set(words(of, all_checks(of), implied=3, audit=None).values()) == {
         "unverified (outcomes are implied, and not audited)"
     }
-
-
-@pytest.mark.parametrize(
-    ("right", "word"),
-    [([0, 4, 0], "collapsed, one answer to every image"), ([1, 4, 0], "chance"), ([0, 3, 0], "chance")],
-)
-def test_a_constant_predictor_is_told_without_any_check(right, word):
-    of = suite()
-    classes = {"n": [3, 4, 3], "clean": right, "robust": [0, 0, 0]}
-    found = set(words(of, per_class=classes, clean_correct=sum(right), robust_correct=0).values())
-    assert all(text.startswith("suspect") and word in text for text in found)
-    assert word != "chance" or not any("collapsed" in text for text in found)
 
 
 def test_seconds_are_no_share_of_another_machines():

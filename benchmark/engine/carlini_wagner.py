@@ -44,6 +44,7 @@ class CarliniWagner(MinimumNorm):
             "found": zero.bool(),  # what the round is after
             "least": never,  # loss in the round, and when it was last looked at
             "least_before": never,
+            "first": never,
         }
 
     def advance(self, state: State) -> torch.Tensor:
@@ -96,6 +97,7 @@ class CarliniWagner(MinimumNorm):
 
     def _ended(self, state: State, loss: torch.Tensor) -> torch.Tensor:
         """Whose round is over: all steps are done, or the last tenth of them gained nothing and may end it."""
+        state["first"] = torch.where(state["step"] == 1, loss, state["first"])
         least = state["least"].minimum(loss)
         look = (state["step"] - 1) % max(_PATIENCE, self.max_iter // 10) == 0
         stalled = look & (least > _STALLED * state["least_before"])
@@ -157,9 +159,9 @@ class CarliniWagnerL2(CarliniWagner):
         state["found"] = state["found"] | reached
 
     def may_end(self, state: State) -> torch.Tensor:
-        """Only one that has found something: a pixel of exactly 0 or 1 lies where tanh is flat, and the first steps
-        away from there gain next to nothing."""
-        return state["found"]
+        """Only one that has begun: a pixel of exactly 0 or 1 lies where tanh is flat, and the first steps away from
+        there gain next to nothing."""
+        return state["found"] | (state["least"] < _STALLED * state["first"])
 
     def next_round(self, state: State, ended: torch.Tensor) -> torch.Tensor:
         c, found = state["c"], state["found"]
@@ -231,10 +233,6 @@ class CarliniWagnerLInf(CarliniWagner):
     def penalty(self, state: State, delta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         excess = (delta.abs() - columns(state["limit"], delta)).clamp_min(0)
         return excess.flatten(1).sum(1), delta.sign() * (excess > 0)
-
-    def may_end(self, state: State) -> torch.Tensor:
-        """bool [m]: whose round may end before its last step."""
-        return torch.ones_like(state["found"])
 
     def rate(self, step: torch.Tensor) -> torch.Tensor | float:
         return self.learning_rate * (1 - 0.95 * step / self.max_iter)

@@ -39,13 +39,13 @@ class Course:
     ema: float = 0.0
 
     def __post_init__(self):
-        stated, last = list(self.milestones), self.epochs
+        stated, last = list(self.milestones), self.epochs - 1
         if self.schedule == "step" and not stated:
             raise StageError("schedule: step has no milestones, the epochs after which the rate falls; name some")
         if stated and self.schedule != "step":
             raise StageError(f"milestones {stated} do nothing in a {self.schedule} schedule; give schedule: step")
         if not all(1 <= milestone <= last for milestone in stated):
-            raise StageError(f"milestones {stated}: each is a number of epochs that have been run, from 1 to {last}")
+            raise StageError(f"milestones {stated}: each is after how many epochs the rate falls, from 1 to {last}")
 
     def run(
         self,

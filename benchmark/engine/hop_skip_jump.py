@@ -184,14 +184,15 @@ class HopSkipJump(Attack):
         found = broken
         finest = _FINEST if norm == "inf" else _FINEST / self._length(broken - origin).clamp_min(_TINY)
         for _ in range(math.ceil(math.log2(size ** (2 if norm == "inf" else 1.5) / self.gamma))):
-            if bool((far - near <= finest).all()):
+            rough = far - near > finest  # each example by itself: how far it goes hangs on no other of its batch
+            if not rough.any():
                 break
             middle = (near + far) / 2
             wide, delta = columns(middle, origin), broken - origin
             tried = origin + (delta.clamp(-wide, wide) if norm == "inf" else wide * delta)
             won = self._broken(tried, label)
-            near, far = torch.where(won, near, middle), torch.where(won, middle, far)
-            found = torch.where(columns(won, origin), tried, found)
+            near, far = torch.where(rough & ~won, middle, near), torch.where(rough & won, middle, far)
+            found = torch.where(columns(rough & won, origin), tried, found)
         return found
 
     def _broken(self, points: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

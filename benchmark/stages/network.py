@@ -5,6 +5,7 @@ then its weights.
 """
 
 import json
+import traceback
 from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from benchmark.engine.size import measure
 from benchmark.errors import LeanarmorError, RequestError, StageError
 from benchmark.plugins import Registry
 from benchmark.stages.workplace import Workplace, seed_everything
-from benchmark.types import Grid, Recipe, Size, canonical
+from benchmark.types import Recipe, Size, Stage, canonical
 
 WEIGHTS = "weights.safetensors"
 
@@ -69,22 +70,24 @@ def fresh(registry: Registry, model: Recipe, data: Prepared, device: str, seed: 
     return network
 
 
-def check(place: Workplace, grids: Iterable[Grid], where: str) -> None:
-    """RequestError if a grid's model cannot be made for its dataset: before anything trains, not when its turn comes.
+def check(place: Workplace, stages: Iterable[Stage], where: str) -> None:
+    """RequestError if a network that is to be trained cannot be made: before anything trains, not when its turn comes.
 
-    where: the suite that says so.
+    stages: those that are to be run. where: the suite that says so.
     """
     made = set()
-    for grid in grids:
-        content = canonical([grid.model.described(), grid.dataset.described()])
+    for stage in (stage for stage in stages if stage.kind == "train"):
+        model, dataset = stage.task.model, stage.task.dataset
+        content = canonical([model.described(), dataset.described()])
         if content in made:
             continue
         try:
-            fresh(place.registry, grid.model, place.data(grid.dataset), "cpu", 0)
+            fresh(place.registry, model, place.data(dataset), "cpu", 0)
         except Exception as error:  # a plugin's own, too
-            own = f"model {grid.model.plugin}: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            reason = str(error) if isinstance(error, LeanarmorError) else own
-            raise RequestError(f"{where}: grid {grid.name}: {reason}") from error
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]} (at {frame.filename}:{frame.lineno})"
+            reason = str(error) if isinstance(error, LeanarmorError) else f"model {model.plugin}: {said}"
+            raise RequestError(f"{where}: {stage.label}: {reason}") from error
         made.add(content)
 
 

@@ -78,7 +78,8 @@ def equal_budget(arguments: dict[str, Any], dense: int, macs: int) -> tuple[dict
     factor = dense / macs
     scaled["epochs"] = max(1, round(arguments["epochs"] * factor))
     if scaled.get("milestones"):
-        scaled["milestones"] = [round(milestone * factor) for milestone in arguments["milestones"]]
+        last = scaled["epochs"] - 1
+        scaled["milestones"] = [max(1, min(last, round(one * factor))) for one in arguments["milestones"]]
     return scaled, {"epochs": scaled["epochs"], "dense_macs": dense, "macs": macs}
 
 
