@@ -48,8 +48,10 @@ class _Missing(Exception):
 
 
 def evaluate(claim: Claim, figures: Figures, verdicts: Verdicts) -> Result:
-    """Decide a claim about the grid of `figures`. What rests on a suspect row stays inconclusive."""
-    rows = {row: verdicts.get((claim.grid, row), NOT_YET) for row in _rests_on(claim, figures.grid)}
+    """Decide a claim about the grid of `figures`. What rests on a suspect row stays inconclusive: on one that is
+    suspect in the claim's norm, or as a network, which is all that clean accuracy hangs on."""
+    norm = claim.measure.norm
+    rows = {row: verdicts.get((claim.grid, row), NOT_YET).of(norm) for row in _rests_on(claim, figures.grid)}
     result = _evaluate(claim, figures)
     suspect = tuple(f"{label(row)} is {verdict}" for row, verdict in rows.items() if verdict.suspect)
     if suspect:

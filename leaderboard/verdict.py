@@ -42,6 +42,7 @@ class Verdict:
     word: str
     reasons: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    networks: int = 1
 
     def __str__(self) -> str:
         return f"{self.word} ({'; '.join(self.reasons)})" if self.reasons else self.word
@@ -54,22 +55,33 @@ class Verdict:
     def suspect(self) -> bool:
         return self.word == SUSPECT
 
+    def of(self, norm: str | None) -> "Verdict":
+        """As far as it is of one norm, or (None) of the network as such, whatever attacks it: of clean accuracy."""
+        findings = [finding for finding in self.findings if finding.norm in (None, norm)]
+        return verdict(findings, self.networks) if self.findings else self
+
 
 Verdicts = Mapping[tuple[str, Row], Verdict]  # of a grid's name and row
 NOT_YET = Verdict(UNVERIFIED)
 
 
 def verdict(findings: Iterable[Finding], networks: int) -> Verdict:
-    """The verdict of a row of so many networks; a reason that is not all networks' names the seeds that it is of."""
+    """The verdict of a row of so many networks; a reason that is not all networks' names the seeds that it is of, and
+    its norm where there are several."""
     findings = tuple(findings)
+    norms = {finding.norm for finding in findings} - {None}
     for found, word in (("suspect", SUSPECT), ("missing", UNVERIFIED)):
         seeds: dict[str, list[int]] = {}
-        for finding in findings:
-            if finding.word == found and finding.seed not in seeds.setdefault(finding.reason, []):
-                seeds[finding.reason].append(finding.seed)
+        for finding in (finding for finding in findings if finding.word == found):
+            reason = finding.reason
+            if finding.norm and len(norms) > 1 and f"ℓ{finding.norm}" not in reason:
+                reason += f" (ℓ{'∞' if finding.norm == 'inf' else finding.norm})"
+            if finding.seed not in seeds.setdefault(reason, []):
+                seeds[reason].append(finding.seed)
         if seeds:
-            return Verdict(word, tuple(_of(reason, of, networks) for reason, of in seeds.items()), findings)
-    return Verdict(SOUND, (), findings)
+            reasons = tuple(_of(reason, of, networks) for reason, of in seeds.items())
+            return Verdict(word, reasons, findings, networks)
+    return Verdict(SOUND, (), findings, networks)
 
 
 def _of(reason: str, seeds: list[int], networks: int) -> str:

@@ -14,7 +14,7 @@ from tests.small_networks import classifier, digit_images, fresh
 
 TEXT = (HOME / "README.md").read_text()
 SUITE, DEPLOYED, VERIFIED = re.findall(r"```yaml\n(.*?)```", TEXT, re.S)
-ATTACK, FROM_ART = re.findall(r"```python\n(.*?)```", TEXT, re.S)
+MODEL, ATTACK, FROM_ART = re.findall(r"```python\n(.*?)```", TEXT, re.S)
 SMALL = {
     "dataset: fashion_mnist": "dataset: digits",
     "train: 10000, test: 1000": "train: 200, test: 40",
@@ -41,6 +41,24 @@ def test_the_suite_and_the_attack_run(tmp_path, capsys):
     board = (tmp_path / "out" / "leaderboard.md").read_text()
     assert all(name in board for name in ("in-two-steps", "compact", "transfer", "deepfool", "noise"))
     assert "Holes" not in board.split("## Legend")[0]
+
+
+def test_a_network_of_ones_own_runs_from_its_weights_and_again_from_others(tmp_path, capsys):
+    (tmp_path / "my-plugins" / "models").mkdir(parents=True)
+    (tmp_path / "my-plugins" / "models" / "mynet.py").write_text(MODEL)
+    own = {}
+    exec(MODEL, own)
+    suite = (
+        "name: own\nseeds: [0]\neps: [0.1]\nlimit: {train: 100, test: 40}\ndataset: digits\n"
+        "model: {mynet: {file: net.pt}}\ncompressions: {dense: []}\ntrainings: {as it is: {before: none}}\n"
+        "attacks: {fgsm: fgsm}\n"
+    )
+    (tmp_path / "own.yaml").write_text(suite)
+    places = ["--store", str(tmp_path / "store"), "--out", str(tmp_path / "out")]
+    for _ in range(2):
+        torch.save(own["MyNet"](10, 64).state_dict(), tmp_path / "net.pt")
+        assert run.main([str(tmp_path / "own.yaml"), "--plugins", str(tmp_path / "my-plugins"), *places]) == 0
+        assert "4 stages run, 0 already done" in capsys.readouterr().out
 
 
 def test_the_attacks_are_used_from_art():
