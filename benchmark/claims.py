@@ -104,7 +104,7 @@ def fingerprint(suite: Suite) -> str:
 
 
 def _without_places(value: Any) -> Any:
-    """The same without the path of any file whose digest is given: where it lies says nothing of what is in it."""
+    """The same without `file` where a recipe has its `sha256` too: where a file lies says nothing of what is in it."""
     if isinstance(value, list | tuple):
         named = {one[0] for one in value if isinstance(one, list | tuple) and len(one) == 2}
         kept = value if not {"file", "sha256"} <= named else [one for one in value if one[0] != "file"]

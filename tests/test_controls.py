@@ -52,6 +52,8 @@ def test_a_schedule_is_scaled_with_its_epochs():
     assert scaled == {"epochs": 45, "lr": 0.1, "milestones": [11, 22]}
     assert achieved == {"epochs": 45, "dense_macs": 900, "macs": 400}
     assert equal_budget(arguments, 100, 100_000)[0]["epochs"] == 1  # never none
+    grown = equal_budget({"epochs": 6, "milestones": [1, 4]}, 100, 250)[0]  # a larger network has fewer epochs
+    assert grown == {"epochs": 2, "milestones": [1, 1]}  # each still after an epoch, and before the last is over
     assert equal_budget(arguments | {"milestones": ()}, 2, 1)[0]["milestones"] == ()
 
 
